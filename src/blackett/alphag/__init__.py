@@ -1,0 +1,1 @@
+"""Where did this antihydrogen atom annihilate?"""

@@ -1,0 +1,1 @@
+"""Which radionuclides does this gamma spectrum hold?"""

@@ -20,14 +20,14 @@ LAYERS = [
 ]
 FLOW = {
     "gamma": [
-        "data", "matter", "nuclides", "decay", "sources", "calibration", "spectrum", "photons",
-        "transport", "detector", "response", "surroundings", "background", "scene", "templates",
-        "simulate", "formats", "dataset", "models", "train", "likelihood", "unmix", "identify",
-        "evaluate", "plot", "table", "live", "verbs",
+        "data", "matter", "nuclides", "decay", "sources", "calibration", "spectrum", "phototables", "photons", "kernels", "layers", "surroundings", "electrons", "boxes", "bremsstrahlung",
+        "transport", "detector", "response", "background", "scene", "folding", "room", "templates",
+        "simulation", "formats", "dataset", "models", "train", "likelihood", "unmix", "evidence", "identification",
+        "evaluate", "picture", "table", "live", "verbs",
     ],
     "alphag": [
         "data", "geometry", "particles", "gun", "transport", "drift", "digitise", "event",
-        "simulate", "formats", "dataset", "models", "train", "helix", "tracks", "vertex", "floor",
+        "simulation", "formats", "dataset", "models", "train", "helix", "tracks", "vertex", "floor",
         "reconstruct", "evaluate", "gravity", "verbs",
     ],
 }  # fmt: skip

@@ -9,8 +9,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 __all__ = [
     "BlackettError",
+    "Failure",
     "FileFormatError",
     "InputError",
     "MissingDataError",
@@ -48,3 +51,10 @@ class MissingExtraError(BlackettError):
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self.package, self.extra = package, extra
         super().__init__(f"{purpose} needs {package}: pip install 'blackett[{extra}]'")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that failed while the rest goes on: the command line exits with 1 at the end."""
+
+    text: str

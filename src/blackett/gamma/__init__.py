@@ -1,1 +1,55 @@
-"""Which radionuclides does this gamma spectrum hold?"""
+"""Which radionuclides does this gamma spectrum hold?
+
+    >>> from blackett import gamma
+    >>> found = gamma.identify(gamma.read("rock.xml"))  # doctest: +SKIP
+
+Importing this package is quick and silent; each name below loads what it needs on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blackett.gamma.calibration import EnergyCalibration
+    from blackett.gamma.detector import Detector
+    from blackett.gamma.formats import read, read_bytes, write
+    from blackett.gamma.identification import Identification, identify
+    from blackett.gamma.scene import Scene
+    from blackett.gamma.spectrum import Spectrum
+
+__all__ = [
+    "Detector",
+    "EnergyCalibration",
+    "Identification",
+    "Scene",
+    "Spectrum",
+    "identify",
+    "read",
+    "read_bytes",
+    "write",
+]
+_HOME = {
+    "Detector": "detector",
+    "EnergyCalibration": "calibration",
+    "Identification": "identification",
+    "Scene": "scene",
+    "Spectrum": "spectrum",
+    "identify": "identification",
+    "read": "formats",
+    "read_bytes": "formats",
+    "write": "formats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,254 @@
+"""What a fitted mixture proves: intervals, limits, lines, and peaks that nothing explains.
+
+Everything here reads an `Unmixed` and refits it where a likelihood has to be profiled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from blackett.gamma import likelihood
+from blackett.gamma.unmix import columns_by_source, n_room, problem_with, scores, templates_at
+
+if TYPE_CHECKING:
+    from blackett.arrays import FloatArray
+    from blackett.gamma.likelihood import Fit, Problem
+    from blackett.gamma.unmix import Unmixed
+
+__all__ = [
+    "Goodness",
+    "LineEvidence",
+    "Peak",
+    "goodness",
+    "interval",
+    "limits",
+    "line_evidence",
+    "unexplained_peaks",
+]
+
+SIGMA_PER_FWHM = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
+
+
+@dataclass(frozen=True)
+class Goodness:
+    """Deviance of the fit over its degrees of freedom, and the chance of a worse one."""
+
+    deviance_per_dof: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A peak-shaped excess over the fit."""
+
+    energy_kev: float
+    net_counts: float
+    significance_sigma: float
+
+
+@dataclass(frozen=True)
+class LineEvidence:
+    """One line of a declared source in the data.
+
+    `observed_kev` is the centroid on the stored axis of the counts that the fit ascribes to nothing
+    else; `significance_sigma` their number over the error of counting and of the rest of the fit.
+    """
+
+    energy_kev: float
+    observed_kev: float
+    net_counts: float
+    significance_sigma: float
+
+
+# --- intervals and limits ------------------------------------------------------
+
+
+def _joined(unmixed: Unmixed, name: str) -> tuple[Problem, FloatArray, int]:
+    """The problem with all columns of one source joined in their fitted shares.
+
+    Returns the problem, a start vector and the position of the joined column's amplitude.
+    """
+    t, fit = unmixed.task, unmixed.fit
+    first = n_room(t)
+    places = columns_by_source(t, unmixed.active)[name]
+    own = t.library.columns[list(unmixed.active)]
+    amplitudes = fit.amplitudes[first : first + len(unmixed.active)]
+    chosen = sorted(places)
+    total = max(amplitudes[chosen].sum(), 1e-9)
+    joined = np.tensordot(amplitudes[chosen] / total, own[chosen], axes=1)
+    rest = [i for i in range(len(unmixed.active)) if i not in places]
+    problem = problem_with(t, np.concatenate([joined[None], own[rest]]))
+    start = np.concatenate(
+        [
+            fit.amplitudes[:first], [total], amplitudes[rest],
+            fit.amplitudes[first + len(unmixed.active) :],
+        ]
+    )  # fmt: skip
+    return problem, likelihood.start_vector(problem, start, fit), first
+
+
+def interval(unmixed: Unmixed, name: str, level: float = 0.95) -> tuple[float, float]:
+    """Profile-likelihood interval of a declared source's counts.
+
+    The shares of its scenes are held, every other amplitude and all nuisances are refitted.
+    """
+    problem, start, place = _joined(unmixed, name)
+    best = likelihood.minimise(problem, start)
+    target = np.sqrt(stats.chi2.ppf(level, 1))
+    spread = np.sqrt(np.linalg.inv(best.curvature + 1e-9 * np.eye(start.size))[place, place])
+    centre = best.amplitudes[place]
+    return (
+        _crossing(problem, best, place, centre, -target * spread, target),
+        _crossing(problem, best, place, centre, target * spread, target),
+    )
+
+
+def _crossing(
+    problem: Problem, best: Fit, place: int, centre: float, step: float, target: float
+) -> float:
+    """Amplitude at which sqrt(2 delta F) reaches `target`, by secants from a first step."""
+    lowest, highest = likelihood.bounds(problem)
+    amplitude, like = centre + step, best
+    for _ in range(4):
+        held = max(amplitude, 0.0)
+        lowest[place] = highest[place] = held
+        start = likelihood.start_vector(problem, like.amplitudes, like)
+        start[place] = held
+        like = likelihood.minimise(problem, start, bound=(lowest, highest))
+        root = np.sqrt(max(2.0 * (like.objective - best.objective), 1e-9))
+        if (held == 0.0 and root < target) or abs(root - target) < 0.02:
+            return held
+        amplitude = centre + np.clip(target / root, 0.3, 3.0) * (held - centre)
+    return max(float(amplitude), 0.0)
+
+
+def limits(unmixed: Unmixed, level: float = 0.95) -> dict[str, float]:
+    """Detection limits in counts of the sources that are not declared (ISO 11929, k = 1.645).
+
+    The decision threshold is k sigma(0), the detection limit solves y = k sigma(0) + k sigma(y),
+    with sigma from the Fisher information after all nuisances, for the source in the open.
+    """
+    t, fit = unmixed.task, unmixed.fit
+    library = t.library
+    named = {e.name for e in unmixed.declared}
+    rows = [library.source_of.index(n) for n in dict.fromkeys(library.source_of) if n not in named]
+    columns = templates_at(t, fit.edges_kev, fit.width)[rows] * _shape(unmixed)
+    k = stats.norm.ppf(level)
+    null = _amplitude_sigma(fit, columns, np.zeros(len(rows)))
+    limit = 2.0 * k * null
+    for _ in range(5):
+        limit = k * (null + _amplitude_sigma(fit, columns, limit))
+    return {library.source_of[row]: float(value) for row, value in zip(rows, limit, strict=True)}
+
+
+def _amplitude_sigma(fit: Fit, columns: FloatArray, amplitude: FloatArray) -> FloatArray:
+    """Standard deviation of each column's amplitude (N,) were it present with `amplitude` (N,)."""
+    inverse = np.linalg.inv(fit.curvature + 1e-9 * np.eye(fit.parameters.size))
+    cross = (columns * fit.weights) @ fit.jacobian.T
+    lost = np.einsum("np,pq,nq->n", cross, inverse, cross)
+    counting = 1.0 / fit.weights[None, :] + amplitude[:, None] * columns
+    alone = (columns**2 * fit.weights).sum(axis=1)
+    information = (columns**2 / counting).sum(axis=1) * np.maximum(1.0 - lost / alone, 1e-6)
+    return 1.0 / np.sqrt(np.maximum(information, 1e-300))
+
+
+def _shape(unmixed: Unmixed) -> FloatArray:
+    return np.exp(np.clip(unmixed.fit.shape @ unmixed.task.modes, -3.0, 3.0))
+
+
+# --- lines and peaks -----------------------------------------------------------
+
+
+def _peak_in_groups(unmixed: Unmixed, energy_kev: float) -> FloatArray:
+    """Shares (B,) of a peak at a true energy in the groups."""
+    sigma = SIGMA_PER_FWHM * unmixed.task.library.fwhm_kev(energy_kev, unmixed.fit.width)
+    return np.diff(stats.norm.cdf(unmixed.fit.edges_kev, energy_kev, sigma))
+
+
+def line_evidence(
+    unmixed: Unmixed, name: str, energy_kev: float, share: float
+) -> LineEvidence:
+    """What the data hold at one line of a declared source.
+
+    `share` is the fraction of the source's fitted counts in the full-energy peak of this line.
+    """
+    t, fit = unmixed.task, unmixed.fit
+    first = n_room(t)
+    places = columns_by_source(t, unmixed.active)[name]
+    own = sum(fit.parts[first + i] for i in places)
+    peak = _peak_in_groups(unmixed, energy_kev)
+    inside = peak > 0.05 * peak.max()
+    line = np.minimum(share * own.sum() * peak, own)
+    rest = fit.expected - line
+    net = (t.data.counts - rest)[inside]
+    covered = max(float(peak[inside].sum()), 1e-9)
+    variance = (1.0 / fit.weights)[inside].sum() + (0.02 * rest[inside].sum()) ** 2
+    centre = 0.5 * (t.data.edges_kev[1:] + t.data.edges_kev[:-1])[inside]
+    positive = np.maximum(net, 0.0)
+    observed = float((centre * positive).sum() / positive.sum()) if positive.any() else energy_kev
+    return LineEvidence(
+        energy_kev, observed, float(net.sum()) / covered, float(net.sum() / np.sqrt(variance))
+    )
+
+
+def unexplained_peaks(unmixed: Unmixed, least_sigma: float) -> list[Peak]:
+    """Peaks of at least `least_sigma` that the score test would add to the fit, strongest first."""
+    t, fit = unmixed.task, unmixed.fit
+    centres = 0.5 * (fit.edges_kev[1:] + fit.edges_kev[:-1])
+    columns = np.array([_peak_in_groups(unmixed, energy) for energy in centres])
+    sigma = np.sqrt(scores(t, fit, columns))
+    net = -(columns @ fit.pull) / np.maximum((columns**2 * fit.weights).sum(axis=1), 1e-300)
+    peaks = []
+    left = np.where(sigma >= least_sigma, sigma, 0.0)
+    while left.max(initial=0.0) > 0.0:
+        best = int(np.argmax(left))
+        peaks.append(Peak(float(centres[best]), float(net[best]), float(sigma[best])))
+        width = 1.5 * t.library.fwhm_kev(centres[best], fit.width)
+        left[np.abs(centres - centres[best]) < width] = 0.0
+    return peaks
+
+
+# --- goodness of fit -------------------------------------------------------------
+
+
+@cache
+def _deviance_moments() -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean and variance of the Poisson deviance of one group for a table of expectations."""
+    expected = np.geomspace(1e-4, 60.0, 120)
+    n = np.arange(0, 400)
+    mean, variance = np.empty_like(expected), np.empty_like(expected)
+    for i, mu in enumerate(expected):
+        probability = stats.poisson.pmf(n, mu)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            deviance = 2.0 * (mu - n + np.where(n > 0, n * np.log(n / mu), 0.0))
+        mean[i] = (probability * deviance).sum()
+        variance[i] = (probability * deviance**2).sum() - mean[i] ** 2
+    return expected, mean, variance
+
+
+def goodness(unmixed: Unmixed) -> Goodness:
+    """Deviance against its expectation for Poisson counts (also where a group expects 0.1)."""
+    t, fit = unmixed.task, unmixed.fit
+    epsilon = t.epsilon * np.maximum(fit.expected - fit.background, 0.0) / fit.expected
+    deviance = 2.0 * float(likelihood.misfit(t.data.counts, fit.expected, epsilon).sum())
+    if t.data.background_ratio > 0.0:
+        beta = fit.background / (t.data.background_ratio * fit.background_scale)
+        deviance += 2.0 * float(
+            likelihood.misfit(t.data.background, beta, np.zeros_like(beta)).sum()
+        )
+    table, means, variances = _deviance_moments()
+    at = np.clip(fit.expected, table[0], table[-1])
+    mean = float(np.interp(at, table, means).sum())
+    variance = float(np.interp(at, table, variances).sum())
+    inverse = np.linalg.inv(fit.curvature + 1e-9 * np.eye(fit.parameters.size))
+    used = float(np.trace(inverse @ ((fit.jacobian * fit.weights) @ fit.jacobian.T)))
+    dof = max(mean - min(used, 0.9 * mean), 1.0)
+    # a scaled chi-squared with the right mean and variance
+    scale = variance / (2.0 * mean)
+    p_value = float(stats.chi2.sf(deviance / scale, dof / scale))
+    return Goodness(deviance / dof, p_value)

@@ -1,0 +1,488 @@
+"""The library of templates: what each reportable source looks like to one detector.
+
+A column is the cumulative distribution of counts over true energy, after the detector's resolution,
+of one source in one scene, normalised to one count. It lives on a grid uniform in the square root of
+the energy, where a scintillator's resolution is nearly constant, and is tabulated for a few widths.
+Non-negative mixtures of a source's scenes stand for all shields and surroundings between them.
+
+`library` builds the columns from the response matrices and scene kernels (a second or two) and keeps
+them in the user's cache folder, under a name that holds the hash of everything they are made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import zipfile
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numba import njit
+from scipy import sparse
+from scipy.special import ndtr
+
+from blackett.gamma.detector import detector
+from blackett.gamma.folding import (
+    HIGHEST_KEV,
+    bremsstrahlung_of,
+    coincidence_sums,
+    deposit_edges_kev,
+    deposited_in_scenes,
+    k_lines,
+    lines_of,
+    peak_counts,
+    seen_share,
+)
+from blackett.gamma.response import response_name
+from blackett.gamma.room import room_components
+from blackett.gamma.scene import Scene
+from blackett.gamma.sources import Source, observable_sources
+
+if TYPE_CHECKING:
+    from blackett.arrays import FloatArray
+    from blackett.gamma.detector import Detector
+
+__all__ = [
+    "CONTINUUM",
+    "Library",
+    "RoomColumns",
+    "cumulative_at",
+    "library",
+]
+
+logger = logging.getLogger(__name__)
+
+CONTINUUM = "(continuum)"
+"""Name of the columns that stand for a continuum of unknown origin, such as bremsstrahlung."""
+REFERENCE_MM = 50.0
+LOG_PRIOR = {"common": 0.0, "occasional": -2.5, "rare": -5.0}
+"""Prior odds by how often owners of pocket spectrometers meet a source, natural logarithm."""
+
+
+
+@dataclass(frozen=True)
+class Look:
+    """One way in which a source shows itself: a scene, and what a crystal or a container makes of it.
+
+    `peaks` scales the full-energy peaks: crystals of real devices have smaller ones than a perfect
+    cube. `with_sums` adds pairs of photons of one decay seen together. `stopper` is the material in
+    which betas stop and make bremsstrahlung; empty for none.
+    """
+
+    scene: Scene
+    peaks: float = 1.0
+    with_sums: bool = False
+    stopper: str = ""
+
+
+BENCH = Scene(REFERENCE_MM, surroundings="bench")
+DESK = Scene(REFERENCE_MM, surroundings="desk")
+CLOSE = Scene(15.0, surroundings="bench")
+POINT_LOOKS = (
+    Look(BENCH),
+    Look(DESK),
+    Look(Scene(REFERENCE_MM, shield=(("aluminium", 2.0),), surroundings="bench")),
+    Look(Scene(REFERENCE_MM, shield=(("iron", 2.0),), surroundings="desk")),
+    Look(Scene(REFERENCE_MM, shield=(("water", 40.0),), surroundings="room")),
+    Look(Scene(REFERENCE_MM, shield=(("iron", 12.0),), surroundings="desk")),
+    Look(Scene(REFERENCE_MM, shield=(("lead", 6.0),), surroundings="desk")),
+    Look(BENCH, peaks=0.6),
+    Look(DESK, peaks=0.6),
+)
+FAINTEST_BREMSSTRAHLUNG = 0.01
+"""Sources with less bremsstrahlung in iron than this for each photon of their lines show none."""
+EXTENDED_SCENES = {
+    "K-40": ("jar", "rock", "marinelli"),
+    "Lu-176": ("jar",),
+    "Ra-226": ("rock", "mineral", "ore"),
+    "Th-232": ("rock", "mineral", "rod"),
+    "U-238": ("ore", "glass", "glaze"),
+    "U-235": ("ore", "glass", "glaze"),
+    "Rn-222": ("radon air", "radon plate-out"),
+    "Cs-137": ("soil bag", "marinelli"),
+    "Cs-134": ("marinelli",),
+    "I-131": ("marinelli",),
+}
+LOCAL_CPS_PER_CM3 = {"K-40": 0.02, "Ra-226": 0.06, "Th-232": 0.06}
+"""Natural activity nearer than the walls, with its peaks unscattered: half-normal prior of its rate for
+each cm3 of crystal, of the order of the spread between rooms."""
+FLUORESCENT = ("W", "Pb", "U")
+CONTINUUM_SLOPES_KEV = (15.0, 40.0, 100.0, 250.0)
+
+
+@dataclass(frozen=True)
+class RoomColumns:
+    """Columns that belong to a background that was not measured, with priors of their rates.
+
+    `columns` (K, L, G + 1); `logarithmic` (K,): log-normal prior with `centre` = log(counts/s) and
+    `sigma`, else half-normal with `sigma` in counts/s (`centre` 0).
+    """
+
+    columns: FloatArray
+    logarithmic: np.ndarray
+    centre: FloatArray
+    sigma: FloatArray
+
+
+@dataclass(frozen=True)
+class Library:
+    """All columns of one detector.
+
+    `columns` (N, L, G + 1); `source_of` and `look_of` name each column; `log_prior` (N,) is the
+    logarithm of the source's prior odds relative to a common one; width index 0 .. L - 1 with the
+    nominal resolution at `nominal_width` and the unit-to-unit spread `width_sigma`.
+    """
+
+    detector: Detector
+    grid_step: float
+    columns: FloatArray
+    source_of: tuple[str, ...]
+    look_of: tuple[Look | None, ...]
+    counts_per_decay: FloatArray
+    log_prior: FloatArray
+    widths: FloatArray
+    nominal_width: float
+    width_sigma: float
+    gain_sigma: float
+    offset_sigma_kev: float
+    room: RoomColumns
+    fluorescence: FloatArray
+    """Columns (X, L, G + 1) of K X-rays of `FLUORESCENT` elements, excited near any source."""
+    sha256: str
+
+    def cumulative(self, edges_kev: FloatArray, width: float) -> FloatArray:
+        """Every column (N, edges) at true energies and a width index."""
+        return cumulative_at(self.columns, self.grid_step, edges_kev, width)
+
+    @cached_property
+    def is_continuum(self) -> np.ndarray:
+        """True (N,) for columns of unknown origin."""
+        return np.array([name == CONTINUUM for name in self.source_of])
+
+    def fwhm_kev(self, energy_kev: float, width: float) -> float:
+        """Full width at half maximum of a peak at a (fitted) width index."""
+        factor = np.interp(width, np.arange(self.widths.size), self.widths)
+        return float(factor * self.detector.fwhm_kev(max(energy_kev, 5.0)))
+
+    def log_prior_of(self, name: str) -> float:
+        """Logarithm of the prior odds of a source relative to a common one."""
+        return float(self.log_prior[self.source_of.index(name)])
+
+    def columns_of(self, name: str) -> tuple[int, ...]:
+        """Positions of a source's columns."""
+        return tuple(i for i, source in enumerate(self.source_of) if source == name)
+
+    def counts_per_decay_at(self, column: int, distance_mm: float) -> float:
+        """Counts per decay with the source at a distance; an extended source keeps its own place."""
+        counts = float(self.counts_per_decay[column])
+        look = self.look_of[column]
+        if look is None or look.scene.extended is not None:
+            return counts
+        here = seen_share(self.detector, look.scene.reference_mm)
+        return counts * seen_share(self.detector, distance_mm) / here
+
+    def peaks_of(self, name: str) -> tuple[FloatArray, FloatArray]:
+        """Line energies (n,) of a source and the share of counts (columns, n) in each line's peak."""
+        energies, photons = lines_of(_source(name))
+        shares = []
+        for column in self.columns_of(name):
+            look = self.look_of[column]
+            if look is not None:
+                peaks = look.peaks * peak_counts(self.detector, look.scene, energies, photons)
+                shares.append(peaks / self.counts_per_decay[column])
+        return energies, np.array(shares)
+
+
+@njit(cache=True)
+def cumulative_at(columns, grid_step, edges_kev, width):
+    """Columns (K, L, G + 1) at energies (E,) and one width index: (K, E)."""
+    n_columns, n_widths, n_points = columns.shape
+    lower = min(max(int(np.floor(width)), 0), max(n_widths - 2, 0))
+    share = width - lower if n_widths > 1 else 0.0
+    upper = min(lower + 1, n_widths - 1)
+    out = np.empty((n_columns, edges_kev.size))
+    for e in range(edges_kev.size):
+        x = np.sqrt(max(edges_kev[e], 0.0)) / grid_step
+        i = min(int(x), n_points - 2)
+        t = min(x - i, 1.0)
+        for k in range(n_columns):
+            low = columns[k, lower, i] * (1 - t) + columns[k, lower, i + 1] * t
+            high = columns[k, upper, i] * (1 - t) + columns[k, upper, i + 1] * t
+            out[k, e] = low + share * (high - low)
+    return out
+
+
+@cache
+def _source(name: str) -> Source:
+    return next(s for s in observable_sources() if s.name == name)
+
+
+# --- building ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Grid of the columns, and twice finer bins for deposits; both uniform in sqrt(E)."""
+
+    points: int
+    widths: tuple[float, ...]
+
+    @property
+    def step(self) -> float:
+        return float(np.sqrt(HIGHEST_KEV) / self.points)
+
+    @property
+    def edges_kev(self) -> FloatArray:
+        return np.asarray((np.arange(self.points + 1) * self.step) ** 2)
+
+    @property
+    def bins(self) -> int:
+        """Number of deposit bins."""
+        return 2 * self.points
+
+    @property
+    def deposit_edges_kev(self) -> FloatArray:
+        return deposit_edges_kev(self.bins)
+
+
+def _grid(instrument: Detector) -> _Grid:
+    if instrument.crystal == "germanium":
+        return _Grid(16384, (0.7, 1.0, 1.4, 2.0))
+    low, high = instrument.resolution.range_662_percent
+    nominal = instrument.resolution.fwhm_662_percent
+    return _Grid(1024, tuple(np.linspace(0.85 * low / nominal, 1.25 * high / nominal, 6)))
+
+
+def _folding(instrument: Detector, grid: _Grid, width: float) -> sparse.csr_array:
+    """Matrix (G, deposit bins) from counts by deposited energy to counts by measured energy."""
+    edges = grid.deposit_edges_kev
+    deposit = 0.5 * (edges[1:] + edges[:-1])
+    sigma = width * instrument.fwhm_kev(np.maximum(deposit, 3.0)) / 2.35482
+    edges = grid.edges_kev
+    first = np.searchsorted(edges, deposit - 5 * sigma) - 1
+    last = np.searchsorted(edges, deposit + 5 * sigma)
+    rows, columns, values = [], [], []
+    for j in range(deposit.size):
+        low, high = max(first[j], 0), min(last[j], grid.points)
+        share = np.diff(ndtr((edges[low : high + 1] - deposit[j]) / sigma[j]))
+        rows.append(np.arange(low, high))
+        columns.append(np.full(high - low, j))
+        values.append(share)
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    return sparse.csr_array(entries, shape=(grid.points, deposit.size))
+
+
+def _cumulative(deposits: FloatArray, foldings: list[sparse.csr_array], floor: int) -> FloatArray:
+    """Normalised columns (N, L, G + 1) from deposits (N, bins); counts above grid point `floor`."""
+    made = np.zeros((deposits.shape[0], len(foldings), foldings[0].shape[0] + 1))
+    for level, folding in enumerate(foldings):
+        np.cumsum((folding @ deposits.T).T, axis=1, out=made[:, level, 1:])
+    total = made[:, :, -1] - made[:, :, floor]
+    made /= np.maximum(total, 1e-300)[:, :, None]
+    return made
+
+
+def _looks(source: Source) -> tuple[Look, ...]:
+    """Every look of a source that the library holds."""
+    extended = (Scene(None, surroundings="bench", extended=e) for e in EXTENDED_SCENES.get(source.name, ()))
+    looks = [*POINT_LOOKS, *map(Look, extended)]
+    if len(source.coincidences()):
+        looks.append(Look(CLOSE, with_sums=True))
+    if bremsstrahlung_of(source, "iron")[1].sum() > FAINTEST_BREMSSTRAHLUNG * lines_of(source)[1].sum():
+        looks += [Look(BENCH, stopper="iron"), Look(DESK, peaks=0.6, stopper="iron")]
+    return tuple(looks)
+
+
+def _deposits(source: Source, instrument: Detector, grid: _Grid) -> FloatArray:
+    """Counts per decay by deposited energy, (looks, bins)."""
+    energies, photons = lines_of(source)
+    looks = _looks(source)
+    scenes = tuple(dict.fromkeys(look.scene for look in looks))
+    seen = deposited_in_scenes(energies, photons, scenes, instrument, grid.bins)
+    made = seen[[scenes.index(look.scene) for look in looks]]
+    for row, look in zip(made, looks, strict=True):
+        if look.peaks != 1.0:
+            peaks = (1.0 - look.peaks) * peak_counts(instrument, look.scene, energies, photons)
+            row -= np.histogram(energies, grid.deposit_edges_kev, weights=peaks)[0]
+        if look.with_sums:
+            row += seen_share(instrument, look.scene.reference_mm) ** 2 * coincidence_sums(
+                source, instrument, grid.bins
+            )
+        if look.stopper:
+            soft = bremsstrahlung_of(source, look.stopper)
+            row += deposited_in_scenes(*soft, (look.scene,), instrument, grid.bins)[0]
+    return np.maximum(made, 0.0)
+
+
+def _build(name: str, sha256: str) -> _Kept:
+    instrument = detector(name)
+    grid = _grid(instrument)
+    foldings = [_folding(instrument, grid, width) for width in grid.widths]
+    floor = int(np.sqrt(instrument.range_kev[0]) / grid.step)
+    registry = observable_sources()
+    deposits = [_deposits(source, instrument, grid) for source in registry]
+    stack = np.concatenate([*deposits, _continua(grid)])
+    n_continua = len(CONTINUUM_SLOPES_KEV)
+    names = [s.name for s, rows in zip(registry, deposits, strict=True) for _ in rows]
+    priors = [LOG_PRIOR[s.rarity] for s, rows in zip(registry, deposits, strict=True) for _ in rows]
+    return _Kept(
+        columns=_cumulative(stack, foldings, floor).astype(np.float32),
+        source_of=np.array(names + [CONTINUUM] * n_continua),
+        counts_per_decay=stack[:, 2 * floor :].sum(axis=1),
+        log_prior=np.array(priors + [LOG_PRIOR["rare"]] * n_continua),
+        fluorescence=_fluorescence(instrument, grid, foldings, floor),
+        **{f"room_{k}": v for k, v in vars(_room(instrument, grid, foldings, floor)).items()},
+    )
+
+
+def _width_sigma(instrument: Detector, grid: _Grid) -> float:
+    """Prior sigma of the width index: half of the span of units seen."""
+    low, high = (p / instrument.resolution.fwhm_662_percent
+                 for p in instrument.resolution.range_662_percent)  # fmt: skip
+    index = np.interp([low, high], grid.widths, np.arange(len(grid.widths)))
+    return float(0.5 * (index[1] - index[0]))
+
+
+def _continua(grid: _Grid) -> FloatArray:
+    edges = grid.deposit_edges_kev
+    return np.array([-np.diff(np.exp(-edges / slope)) for slope in CONTINUUM_SLOPES_KEV])
+
+
+def _room(
+    instrument: Detector, grid: _Grid, foldings: list[sparse.csr_array], floor: int
+) -> RoomColumns:
+    """Columns of the natural background with their priors."""
+    rooms = room_components(instrument, grid.bins)
+    local = [
+        deposited_in_scenes(*lines_of(_source(name)), (BENCH,), instrument, grid.bins)[0]
+        for name in LOCAL_CPS_PER_CM3
+    ]
+    volume_cm3 = instrument.volume_mm3 / 1000.0
+    rates = np.array([r.rate for r in rooms])
+    counted = rates[:, 2 * floor :].sum(axis=1)
+    return RoomColumns(
+        columns=_cumulative(np.concatenate([rates, local]), foldings, floor),
+        logarithmic=np.array([True] * len(rooms) + [False] * len(local)),
+        centre=np.concatenate([np.log(np.maximum(counted, 1e-12)), np.zeros(len(local))]),
+        sigma=np.array(
+            [r.sigma for r in rooms] + [volume_cm3 * cps for cps in LOCAL_CPS_PER_CM3.values()]
+        ),
+    )
+
+
+def _fluorescence(
+    instrument: Detector, grid: _Grid, foldings: list[sparse.csr_array], floor: int
+) -> FloatArray:
+    """K X-rays of each fluorescent element on a bench, normalised (X, L, G + 1)."""
+    seen = []
+    for element in FLUORESCENT:
+        energies, shares = k_lines(element)
+        seen.append(deposited_in_scenes(energies, shares, (BENCH,), instrument, grid.bins)[0])
+    return _cumulative(np.array(seen), foldings, floor)
+
+
+# --- keeping -------------------------------------------------------------------------
+
+MADE_FROM = (
+    "data/cross_sections.csv", "data/elements.csv", "data/lines.csv", "data/decays.csv",
+    "data/nuclides.csv", "data/sources.csv", "data/scenes.npz", "data/betas.csv", "data/coincidences.csv",
+    "background.py", "bremsstrahlung.py", "detector.py",
+    "decay.py", "folding.py", "kernels.py", "layers.py", "matter.py", "nuclides.py", "response.py", "room.py",
+    "scene.py", "sources.py", "templates.py",
+)  # fmt: skip
+"""What templates depend on, beside the detector's response table."""
+
+
+class _Kept(NamedTuple):
+    """The arrays of a library as they lie in the cache."""
+
+    columns: np.ndarray  # (N, L, G + 1) float32
+    source_of: np.ndarray  # (N,) names
+    counts_per_decay: FloatArray
+    log_prior: FloatArray
+    fluorescence: FloatArray  # (X, L, G + 1)
+    room_columns: FloatArray
+    room_logarithmic: np.ndarray
+    room_centre: FloatArray
+    room_sigma: FloatArray
+
+
+def _content_hash(instrument: Detector) -> str:
+    """SHA-256 of the tables and the code that templates are made from."""
+    digest = hashlib.sha256()
+    package = resources.files("blackett.gamma")
+    for name in (*MADE_FROM, f"data/{response_name(instrument)}.npz"):
+        digest.update((package / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(base) if base else Path.home() / ".cache") / "blackett"
+
+
+@cache
+def library(name: str) -> Library:
+    """The templates of a detector (by name), from the user's cache folder or built anew."""
+    instrument = detector(name)
+    sha256 = _content_hash(instrument)
+    path = _cache_folder() / f"templates-{name}-{sha256[:16]}.npz"
+    kept = _loaded(path)
+    if kept is None:
+        kept = _build(name, sha256)
+        _keep(kept, path)
+    return _assembled(instrument, sha256, kept)
+
+
+def _keep(kept: _Kept, path: Path) -> None:
+    """Write aside and rename; a cache that cannot be written is only slower next time."""
+    aside = path.with_name(f"{path.stem}-{os.getpid()}.part.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(aside, **kept._asdict())
+        aside.replace(path)
+    except OSError as error:
+        logger.warning("templates are not kept: %s", error)
+        aside.unlink(missing_ok=True)
+
+
+def _loaded(path: Path) -> _Kept | None:
+    """Kept arrays; None if there are none, or damaged ones."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return _Kept(**{name: file[name] for name in _Kept._fields})
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _assembled(instrument: Detector, sha256: str, kept: _Kept) -> Library:
+    grid = _grid(instrument)
+    germanium = instrument.crystal == "germanium"
+    names = tuple(str(name) for name in kept.source_of)
+    looks: list[Look | None] = []
+    for known in dict.fromkeys(names):
+        looks += [None] * len(CONTINUUM_SLOPES_KEV) if known == CONTINUUM else _looks(_source(known))
+    return Library(
+        detector=instrument,
+        grid_step=grid.step,
+        columns=kept.columns.astype(np.float64),
+        source_of=names,
+        look_of=tuple(looks),
+        counts_per_decay=kept.counts_per_decay,
+        log_prior=kept.log_prior,
+        widths=np.array(grid.widths),
+        nominal_width=float(np.interp(1.0, grid.widths, np.arange(len(grid.widths)))),
+        width_sigma=_width_sigma(instrument, grid),
+        gain_sigma=0.0015 if germanium else 0.015,
+        offset_sigma_kev=0.5 if germanium else 4.0,
+        room=RoomColumns(
+            kept.room_columns, kept.room_logarithmic, kept.room_centre, kept.room_sigma
+        ),
+        fluorescence=kept.fluorescence.astype(np.float64),
+        sha256=sha256,
+    )

@@ -20,7 +20,7 @@ LAYERS = [
 ]
 FLOW = {
     "gamma": [
-        "data", "matter", "nuclides", "decay", "sources", "calibration", "spectrum", "phototables", "photons", "kernels", "layers", "surroundings", "electrons", "boxes", "bremsstrahlung",
+        "data", "matter", "nuclides", "decay", "sources", "calibration", "spectrum", "phototables", "photons", "kernels", "layers", "world", "surroundings", "electrons", "boxes", "bremsstrahlung",
         "transport", "detector", "response", "background", "scene", "folding", "room", "templates",
         "simulation", "formats", "dataset", "models", "train", "likelihood", "unmix", "evidence", "identification",
         "evaluate", "picture", "table", "live", "verbs",

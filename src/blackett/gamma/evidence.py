@@ -137,7 +137,7 @@ def limits(unmixed: Unmixed, level: float = 0.95) -> dict[str, float]:
     library = t.library
     named = {e.name for e in unmixed.declared}
     rows = [library.source_of.index(n) for n in dict.fromkeys(library.source_of) if n not in named]
-    columns = templates_at(t, fit.edges_kev, fit.width)[rows] * _shape(unmixed)
+    columns = templates_at(t, fit.edges_kev, fit.width, fit.tilt)[rows] * _shape(unmixed)
     k = stats.norm.ppf(level)
     null = _amplitude_sigma(fit, columns, np.zeros(len(rows)))
     limit = 2.0 * k * null
@@ -166,7 +166,9 @@ def _shape(unmixed: Unmixed) -> FloatArray:
 
 def _peak_in_groups(unmixed: Unmixed, energy_kev: float) -> FloatArray:
     """Shares (B,) of a peak at a true energy in the groups."""
-    sigma = SIGMA_PER_FWHM * unmixed.task.library.fwhm_kev(energy_kev, unmixed.fit.width)
+    fit = unmixed.fit
+    width = likelihood.width_at(energy_kev, fit.width, fit.tilt)
+    sigma = SIGMA_PER_FWHM * unmixed.task.library.fwhm_kev(energy_kev, width)
     return np.diff(stats.norm.cdf(unmixed.fit.edges_kev, energy_kev, sigma))
 
 
@@ -182,6 +184,8 @@ def line_evidence(
     places = columns_by_source(t, unmixed.active)[name]
     own = sum(fit.parts[first + i] for i in places)
     peak = _peak_in_groups(unmixed, energy_kev)
+    if not peak.max(initial=0.0) > 1e-3:  # outside the groups
+        return LineEvidence(energy_kev, energy_kev, 0.0, 0.0)
     inside = peak > 0.05 * peak.max()
     line = np.minimum(share * own.sum() * peak, own)
     rest = fit.expected - line

@@ -1,7 +1,7 @@
 """From photons at the detector's place to counts by deposited energy, before light and resolution.
 
-Deposits lie in bins uniform in the square root of the energy. Unscattered photons of a source enter
-by the front face, all others come from every side. The responses to the bins of scattered fluence
+Deposits lie in bins uniform in the square root of the energy. Unscattered photons of a point source
+enter by the front face, all others come from every side. The responses to the bins of scattered fluence
 are folded once for each detector and kept.
 """
 
@@ -108,7 +108,9 @@ def deposited_in_scenes(
     made = []
     for scene in scenes:
         seen = fluence(energies_kev, scene)
-        direct = photons * seen.direct * seen_share(instrument, scene.reference_mm)
+        share = seen_share(instrument, scene.reference_mm)
+        head_on_share = seen.reference_per_mm2 * sideways if seen.spread else share
+        direct = photons * seen.direct * head_on_share
         coherent = photons * seen.coherent * seen.reference_per_mm2 * sideways
         rest = np.concatenate([photons @ seen.scattered, photons @ seen.sharp])
         made.append(
@@ -172,5 +174,8 @@ def peak_counts(
 ) -> FloatArray:
     """Counts per decay in the full-energy peak of each line (n,), unscattered photons only."""
     seen = fluence(energies_kev, scene)
+    if seen.spread:
+        full = response(instrument.name, "isotropic").full_energy(energies_kev)
+        return seen.reference_per_mm2 * photons * seen.direct * full
     full = response(instrument.name, "front").full_energy(energies_kev)
     return seen_share(instrument, scene.reference_mm) * photons * seen.direct * full

@@ -18,6 +18,7 @@ from blackett.errors import InputError
 from blackett.gamma import evidence
 from blackett.gamma import unmix as unmixing
 from blackett.gamma.detector import Detector, detector, detector_for
+from blackett.gamma.likelihood import width_at
 from blackett.gamma.spectrum import rebin
 from blackett.gamma.templates import CONTINUUM, library
 
@@ -295,7 +296,7 @@ def _answer(
     unknown = 0.99 if continuum else _logistic(0.5 * (strongest**2 - UNKNOWN_SIGMA**2))
     fit = unmixed.fit
     gain, offset = _line_through(t.data.edges_kev, fit.edges_kev)
-    width = t.library.fwhm_kev(661.657, fit.width)
+    width = t.library.fwhm_kev(661.657, width_at(661.657, fit.width, fit.tilt))
     notes = []
     if unknown > 0.5 and continuum:
         notes.append("there is a continuum above background that no source in the library explains")

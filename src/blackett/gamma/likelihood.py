@@ -28,8 +28,20 @@ from numba import njit
 
 from blackett.arrays import FloatArray
 
-__all__ = ["Fit", "Problem", "bounds", "minimise", "misfit", "shape_modes", "start_vector"]
+__all__ = [
+    "Fit",
+    "Problem",
+    "bounds",
+    "cumulative_at",
+    "minimise",
+    "misfit",
+    "shape_modes",
+    "start_vector",
+    "width_at",
+]
 
+HIGHEST_SIGMA = 4.0
+"""Amplitudes with a half-normal prior end at this many of its sigmas."""
 LEAST_EXPECTED = 1e-9
 """Expected counts in a group are kept above this, so that logarithms exist."""
 
@@ -53,6 +65,7 @@ class Problem(NamedTuple):
     prior_sigma: FloatArray  # (K + F,) the same; inf: no prior
     width_centre: float  # prior of the width index, 0 .. L - 1
     width_sigma: float
+    tilt_sigma: float  # prior of the change of the width index with ln(E / 300 keV), about zero
 
 
 class Fit(NamedTuple):
@@ -64,7 +77,8 @@ class Fit(NamedTuple):
 
     objective: float
     amplitudes: FloatArray  # (K + F,) counts
-    width: float  # index into the tabulated widths
+    width: float  # index into the tabulated widths, at 300 keV
+    tilt: float  # change of the index with ln(E / 300 keV)
     background_scale: float
     warp: FloatArray  # (J,)
     shape: FloatArray  # (M,)
@@ -80,7 +94,7 @@ class Fit(NamedTuple):
     iterations: int
 
 
-# Parameters in one vector: amplitudes (K + F), width, background scale, warps (J), modes (M).
+# Parameters in one vector: amplitudes (K + F), width, background scale, tilt, warps (J), modes (M).
 
 
 def shape_modes(
@@ -109,11 +123,23 @@ def _amplitudes(p, logarithmic):
 
 
 @njit(cache=True)
+def _log_energy(energy_kev):
+    """ln(E / 300 keV), held below 20 keV and above 3 MeV."""
+    return np.log(min(max(energy_kev, 20.0), 3000.0) / 300.0)
+
+
+@njit(cache=True)
+def width_at(energy_kev, width, tilt):
+    """Width index at an energy, for the index at 300 keV and its change with the logarithm."""
+    return width + tilt * _log_energy(energy_kev)
+
+
+@njit(cache=True)
 def _interpolate(columns, grid_step, energy_kev, width, values, slopes, widenings):
     """Cumulative value, density (per keV) and change per width step of each column at an energy."""
     n_widths, n_points = columns.shape[1], columns.shape[2]
     lower = min(max(int(np.floor(width)), 0), max(n_widths - 2, 0))
-    share = width - lower if n_widths > 1 else 0.0
+    share = min(max(width - lower, 0.0), 1.0) if n_widths > 1 else 0.0
     upper = min(lower + 1, n_widths - 1)
     x = np.sqrt(max(energy_kev, 0.0)) / grid_step
     i = min(int(x), n_points - 2)
@@ -132,6 +158,19 @@ def _interpolate(columns, grid_step, energy_kev, width, values, slopes, widening
 
 
 @njit(cache=True)
+def cumulative_at(columns, grid_step, edges_kev, width, tilt):
+    """Columns (K, L, G + 1) at energies (E,), for a width index and its tilt: (K, E)."""
+    n_columns = columns.shape[0]
+    out = np.empty((n_columns, edges_kev.size))
+    values, slopes, widenings = np.empty(n_columns), np.empty(n_columns), np.empty(n_columns)
+    for e in range(edges_kev.size):
+        at = width_at(edges_kev[e], width, tilt)
+        _interpolate(columns, grid_step, edges_kev[e], at, values, slopes, widenings)
+        out[:, e] = values
+    return out
+
+
+@njit(cache=True)
 def _profiled_background(source, counts, background, ratio):
     """Expected background counts (in the background's own time) that maximise both likelihoods."""
     if ratio <= 0.0:
@@ -145,7 +184,7 @@ def _profiled_background(source, counts, background, ratio):
 def _log_term(counts, mu, epsilon):
     """Minus the log-likelihood of one group, zero for a perfect fit."""
     mu = max(mu, LEAST_EXPECTED)
-    if epsilon <= 0.0:
+    if epsilon * epsilon * max(mu, counts) < 1e-7:  # Poisson, and no cancellation
         return mu - counts + (counts * np.log(counts / mu) if counts > 0 else 0.0)
     r = 1.0 / (epsilon * epsilon)
     value = (counts + r) * np.log((r + mu) / (r + counts))
@@ -167,10 +206,10 @@ def _evaluate(problem, p, want_derivatives):
     n_linear = problem.logarithmic.size
     n_columns, n_groups = problem.columns.shape[0], problem.counts.size
     n_warps, n_modes = problem.warps.shape[0], problem.modes.shape[0]
-    n_parameters = n_linear + 2 + n_warps + n_modes
+    n_parameters = n_linear + 3 + n_warps + n_modes
     a = _amplitudes(p, problem.logarithmic)
-    width, scale = p[n_linear], p[n_linear + 1]
-    warp, theta = p[n_linear + 2 : n_linear + 2 + n_warps], p[n_linear + 2 + n_warps :]
+    width, scale, tilt = p[n_linear], p[n_linear + 1], p[n_linear + 2]
+    warp, theta = p[n_linear + 3 : n_linear + 3 + n_warps], p[n_linear + 3 + n_warps :]
 
     edges = problem.edges_kev.copy()
     for j in range(n_warps):
@@ -187,12 +226,13 @@ def _evaluate(problem, p, want_derivatives):
     pulls = np.zeros(n_groups)
     objective = 0.0
     _interpolate(
-        problem.columns, problem.grid_step, edges[0], width, cumulative[0], slopes[0], widenings[0]
-    )
+        problem.columns, problem.grid_step, edges[0], width_at(edges[0], width, tilt),
+        cumulative[0], slopes[0], widenings[0],
+    )  # fmt: skip
     for b in range(n_groups):
         now, before = (b + 1) % 2, b % 2
         _interpolate(
-            problem.columns, problem.grid_step, edges[b + 1], width,
+            problem.columns, problem.grid_step, edges[b + 1], width_at(edges[b + 1], width, tilt),
             cumulative[now], slopes[now], widenings[now],
         )  # fmt: skip
         log_shape = 0.0
@@ -230,19 +270,24 @@ def _evaluate(problem, p, want_derivatives):
             jacobian[f, b] = problem.fixed[f - n_columns, b] * (
                 a[f] if problem.logarithmic[f] else 1.0
             )
-        widening, upper_density, lower_density = 0.0, 0.0, 0.0
+        widening, tilting, upper_density, lower_density = 0.0, 0.0, 0.0, 0.0
+        upper_log, lower_log = _log_energy(edges[b + 1]), _log_energy(edges[b])
         for k in range(n_columns):
             widening += a[k] * (widenings[now, k] - widenings[before, k])
+            tilting += a[k] * (
+                upper_log * widenings[now, k] - lower_log * widenings[before, k]
+            )
             upper_density += a[k] * slopes[now, k]
             lower_density += a[k] * slopes[before, k]
         jacobian[n_linear, b] = shape * widening
         jacobian[n_linear + 1, b] = problem.background_ratio * beta
+        jacobian[n_linear + 2, b] = shape * tilting
         for j in range(n_warps):
-            jacobian[n_linear + 2 + j, b] = shape * (
+            jacobian[n_linear + 3 + j, b] = shape * (
                 upper_density * problem.warps[j, b + 1] - lower_density * problem.warps[j, b]
             )
         for m in range(n_modes):
-            jacobian[n_linear + 2 + n_warps + m, b] = templated * problem.modes[m, b]
+            jacobian[n_linear + 3 + n_warps + m, b] = templated * problem.modes[m, b]
         for q in range(n_parameters):
             gradient[q] += jacobian[q, b] * pull
 
@@ -267,6 +312,8 @@ def _priors(problem, p, gradient, curvature, want_derivatives):
             centre, sigma = problem.width_centre, problem.width_sigma
         elif q == n_linear + 1:
             centre, sigma = 1.0, problem.background_sigma
+        elif q == n_linear + 2:
+            centre, sigma = 0.0, problem.tilt_sigma
         else:
             centre, sigma = 0.0, 1.0
         if np.isinf(sigma):
@@ -340,9 +387,13 @@ def bounds(problem: Problem) -> tuple[FloatArray, FloatArray]:
     n_linear, n_widths = problem.logarithmic.size, problem.columns.shape[1]
     n_rest = problem.warps.shape[0] + problem.modes.shape[0]
     lowest = np.concatenate(
-        [np.where(problem.logarithmic, -20.0, 0.0), [0.0, 0.5], np.full(n_rest, -5.0)]
+        [np.where(problem.logarithmic, -20.0, 0.0), [0.0, 0.5, -2.0], np.full(n_rest, -5.0)]
     )
-    highest = np.concatenate([np.full(n_linear, np.inf), [n_widths - 1.0, 2.0], np.full(n_rest, 5)])
+    half_normal = ~problem.logarithmic & np.isfinite(problem.prior_sigma)
+    most = np.where(half_normal, HIGHEST_SIGMA * problem.prior_sigma, np.inf)
+    highest = np.concatenate(
+        [most, [n_widths - 1.0, 2.0, 2.0], np.full(n_rest, 5.0)]
+    )
     return lowest, highest
 
 
@@ -351,9 +402,9 @@ def start_vector(problem: Problem, amplitudes: FloatArray, like: Fit | None = No
     first = np.where(problem.logarithmic, np.log(np.maximum(amplitudes, 1e-6)), amplitudes)
     if like is None:
         rest = np.zeros(problem.warps.shape[0] + problem.modes.shape[0])
-        return np.concatenate([first, [problem.width_centre, 1.0], rest])
+        return np.concatenate([first, [problem.width_centre, 1.0, 0.0], rest])
     return np.concatenate(
-        [first, [like.width, like.background_scale], like.warp, like.shape]
+        [first, [like.width, like.background_scale, like.tilt], like.warp, like.shape]
     )
 
 
@@ -378,8 +429,9 @@ def minimise(
         amplitudes=_amplitudes(p, problem.logarithmic),
         width=float(p[n_linear]),
         background_scale=float(p[n_linear + 1]),
-        warp=p[n_linear + 2 : n_linear + 2 + n_warps],
-        shape=p[n_linear + 2 + n_warps :],
+        tilt=float(p[n_linear + 2]),
+        warp=p[n_linear + 3 : n_linear + 3 + n_warps],
+        shape=p[n_linear + 3 + n_warps :],
         expected=expected,
         parts=parts,
         background=background,

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy import sparse
 from scipy.special import ndtr
 
@@ -51,7 +50,6 @@ __all__ = [
     "CONTINUUM",
     "Library",
     "RoomColumns",
-    "cumulative_at",
     "library",
 ]
 
@@ -71,13 +69,15 @@ class Look:
 
     `peaks` scales the full-energy peaks: crystals of real devices have smaller ones than a perfect
     cube. `with_sums` adds pairs of photons of one decay seen together. `stopper` is the material in
-    which betas stop and make bremsstrahlung; empty for none.
+    which betas stop and make bremsstrahlung; empty for none. `excited` is an element whose K X-rays
+    betas and photons excite, half a photon per decay; empty for none.
     """
 
     scene: Scene
     peaks: float = 1.0
     with_sums: bool = False
     stopper: str = ""
+    excited: str = ""
 
 
 BENCH = Scene(REFERENCE_MM, surroundings="bench")
@@ -111,7 +111,16 @@ EXTENDED_SCENES = {
 LOCAL_CPS_PER_CM3 = {"K-40": 0.02, "Ra-226": 0.06, "Th-232": 0.06}
 """Natural activity nearer than the walls, with its peaks unscattered: half-normal prior of its rate for
 each cm3 of crystal, of the order of the spread between rooms."""
-FLUORESCENT = ("W", "Pb", "U")
+TILT_SIGMA = 0.06
+"""Prior of the relative change of a unit's width against the model's law, per e-fold of energy."""
+FLUORESCENT = ("Pb", "U")
+STOPPER_OF = {
+    "ore": "uraninite", "glass": "uranium glass", "glaze": "uranium glass", "rock": "granite",
+    "mineral": "granite", "rod": "thoriated tungsten", "jar": "kcl", "marinelli": "water",
+    "soil bag": "soil", "radon air": "air", "radon plate-out": "polyethylene",
+}  # fmt: skip
+"""Where the betas of an extended source stop."""
+EXCITED_PER_DECAY = 0.5
 CONTINUUM_SLOPES_KEV = (15.0, 40.0, 100.0, 250.0)
 
 
@@ -135,7 +144,8 @@ class Library:
 
     `columns` (N, L, G + 1); `source_of` and `look_of` name each column; `log_prior` (N,) is the
     logarithm of the source's prior odds relative to a common one; width index 0 .. L - 1 with the
-    nominal resolution at `nominal_width` and the unit-to-unit spread `width_sigma`.
+    nominal resolution at `nominal_width`, the unit-to-unit spread `width_sigma`, and `tilt_sigma` that of
+    its change with ln E.
     """
 
     detector: Detector
@@ -148,6 +158,7 @@ class Library:
     widths: FloatArray
     nominal_width: float
     width_sigma: float
+    tilt_sigma: float
     gain_sigma: float
     offset_sigma_kev: float
     room: RoomColumns
@@ -155,17 +166,13 @@ class Library:
     """Columns (X, L, G + 1) of K X-rays of `FLUORESCENT` elements, excited near any source."""
     sha256: str
 
-    def cumulative(self, edges_kev: FloatArray, width: float) -> FloatArray:
-        """Every column (N, edges) at true energies and a width index."""
-        return cumulative_at(self.columns, self.grid_step, edges_kev, width)
-
     @cached_property
     def is_continuum(self) -> np.ndarray:
         """True (N,) for columns of unknown origin."""
         return np.array([name == CONTINUUM for name in self.source_of])
 
     def fwhm_kev(self, energy_kev: float, width: float) -> float:
-        """Full width at half maximum of a peak at a (fitted) width index."""
+        """Full width at half maximum of a peak at a width index."""
         factor = np.interp(width, np.arange(self.widths.size), self.widths)
         return float(factor * self.detector.fwhm_kev(max(energy_kev, 5.0)))
 
@@ -196,25 +203,6 @@ class Library:
                 peaks = look.peaks * peak_counts(self.detector, look.scene, energies, photons)
                 shares.append(peaks / self.counts_per_decay[column])
         return energies, np.array(shares)
-
-
-@njit(cache=True)
-def cumulative_at(columns, grid_step, edges_kev, width):
-    """Columns (K, L, G + 1) at energies (E,) and one width index: (K, E)."""
-    n_columns, n_widths, n_points = columns.shape
-    lower = min(max(int(np.floor(width)), 0), max(n_widths - 2, 0))
-    share = width - lower if n_widths > 1 else 0.0
-    upper = min(lower + 1, n_widths - 1)
-    out = np.empty((n_columns, edges_kev.size))
-    for e in range(edges_kev.size):
-        x = np.sqrt(max(edges_kev[e], 0.0)) / grid_step
-        i = min(int(x), n_points - 2)
-        t = min(x - i, 1.0)
-        for k in range(n_columns):
-            low = columns[k, lower, i] * (1 - t) + columns[k, lower, i + 1] * t
-            high = columns[k, upper, i] * (1 - t) + columns[k, upper, i + 1] * t
-            out[k, e] = low + share * (high - low)
-    return out
 
 
 @cache
@@ -289,8 +277,12 @@ def _cumulative(deposits: FloatArray, foldings: list[sparse.csr_array], floor: i
 
 def _looks(source: Source) -> tuple[Look, ...]:
     """Every look of a source that the library holds."""
-    extended = (Scene(None, surroundings="bench", extended=e) for e in EXTENDED_SCENES.get(source.name, ()))
-    looks = [*POINT_LOOKS, *map(Look, extended)]
+    looks = list(POINT_LOOKS)
+    for name in EXTENDED_SCENES.get(source.name, ()):
+        whole = Scene(None, surroundings="bench", extended=name)
+        looks.append(Look(whole, stopper=STOPPER_OF[name]))
+        if name == "rod":
+            looks.append(Look(whole, stopper=STOPPER_OF[name], excited="W"))
     if len(source.coincidences()):
         looks.append(Look(CLOSE, with_sums=True))
     if bremsstrahlung_of(source, "iron")[1].sum() > FAINTEST_BREMSSTRAHLUNG * lines_of(source)[1].sum():
@@ -313,6 +305,10 @@ def _deposits(source: Source, instrument: Detector, grid: _Grid) -> FloatArray:
             row += seen_share(instrument, look.scene.reference_mm) ** 2 * coincidence_sums(
                 source, instrument, grid.bins
             )
+        if look.excited:
+            lines, shares = k_lines(look.excited)
+            shares = EXCITED_PER_DECAY * shares
+            row += deposited_in_scenes(lines, shares, (look.scene,), instrument, grid.bins)[0]
         if look.stopper:
             soft = bremsstrahlung_of(source, look.stopper)
             row += deposited_in_scenes(*soft, (look.scene,), instrument, grid.bins)[0]
@@ -478,6 +474,7 @@ def _assembled(instrument: Detector, sha256: str, kept: _Kept) -> Library:
         widths=np.array(grid.widths),
         nominal_width=float(np.interp(1.0, grid.widths, np.arange(len(grid.widths)))),
         width_sigma=_width_sigma(instrument, grid),
+        tilt_sigma=TILT_SIGMA / (grid.widths[1] - grid.widths[0]),
         gain_sigma=0.0015 if germanium else 0.015,
         offset_sigma_kev=0.5 if germanium else 4.0,
         room=RoomColumns(

@@ -27,8 +27,7 @@ from scipy.optimize import nnls
 
 from blackett.errors import InputError
 from blackett.gamma import likelihood
-from blackett.gamma.likelihood import Fit, Problem
-from blackett.gamma.templates import cumulative_at
+from blackett.gamma.likelihood import Fit, Problem, cumulative_at
 
 if TYPE_CHECKING:
     from blackett.arrays import FloatArray, IntArray
@@ -41,7 +40,7 @@ __all__ = ["Grouped", "Settings", "Task", "Unmixed", "group", "task", "unmix"]
 class Settings:
     """Priors and limits of the unmixing; the defaults are those of every published number."""
 
-    lowest_kev: float = 20.0
+    lowest_kev: float = 30.0
     """Groups start here, or at the detector's threshold if that is higher."""
     highest_kev: float = 2850.0
     groups_per_fwhm: float = 3.0
@@ -54,7 +53,7 @@ class Settings:
     shape_sigma: float = 0.08
     """Shape error of a template over about `shape_length` resolutions: scatter, shielding."""
     shape_length: float = 5.0
-    fine_sigma: float = 0.02
+    fine_sigma: float = 0.03
     """Shape error over about `fine_length` resolutions: peak shapes, blends, line intensities."""
     fine_length: float = 1.5
     epsilon: float = 0.01
@@ -63,11 +62,11 @@ class Settings:
     """Prior share of all counts that are X-rays excited in heavy elements near the source."""
     tail_sigma: float = 0.01
     """Prior share of all counts in the tails that peaks have towards higher energies."""
-    edge_sigma: float = 0.02
+    edge_sigma: float = 0.03
     """Error of peak positions and widths in units of the FWHM, beyond the fitted ones."""
-    background_scale_sigma: float = 0.03
+    background_scale_sigma: float = 0.1
     """Prior of the live-time scale of a measured background: rooms change, samples shade."""
-    needed: float = 22.0
+    needed: float = 30.0
     """Twice the log-likelihood ratio at which a common source is declared."""
     fewest_counts: int = 30
 
@@ -185,8 +184,8 @@ def task(data: Grouped, library: Library, settings: Settings = DEFAULT) -> Task:
     centre = 0.5 * (data.edges_kev[1:] + data.edges_kev[:-1])
     widths = np.diff(data.edges_kev) / (REFERENCE_FWHM * np.sqrt(np.maximum(centre, 10.0)))
     position = np.cumsum(widths) - 0.5 * widths
-    # below some 40 keV windows, dead layers and thresholds are known less well
-    soft = 1.0 + 3.0 / (1.0 + (centre / 35.0) ** 4)
+    # below some 35 keV windows, dead layers, thresholds and L X-rays are hardly known
+    soft = 1.0 + 12.0 / (1.0 + (centre / 27.0) ** 8)
     modes = np.vstack(
         [
             likelihood.shape_modes(position, settings.shape_sigma * soft, settings.shape_length),
@@ -222,7 +221,7 @@ def _dispersion(
     """
     smooth = gaussian_filter1d(data.counts, 1.5) + 1.0
     slope = np.gradient(np.log(smooth)) / np.maximum(widths, 1e-3)
-    return np.hypot(settings.epsilon * np.sqrt(soft), settings.edge_sigma * slope)
+    return np.hypot(settings.epsilon * soft, settings.edge_sigma * slope)
 
 
 def _warps(edges_kev: FloatArray, library: Library, settings: Settings) -> FloatArray:
@@ -329,6 +328,7 @@ def problem_with(t: Task, own: FloatArray) -> Problem:
         ),
         width_centre=library.nominal_width,
         width_sigma=library.width_sigma,
+        tilt_sigma=library.tilt_sigma,
     )
 
 
@@ -337,9 +337,10 @@ def n_room(t: Task) -> int:
     return (len(t.library.room.columns) if t.room else 0) + len(t.library.fluorescence)
 
 
-def templates_at(t: Task, edges_kev: FloatArray, width: float) -> FloatArray:
-    """All library columns (N, B) in the groups whose true edges are given, at one width index."""
-    return np.diff(t.library.cumulative(edges_kev, width), axis=1)
+def templates_at(t: Task, edges_kev: FloatArray, width: float, tilt: float = 0.0) -> FloatArray:
+    """All library columns (N, B) in the groups whose true edges are given, at one width."""
+    library = t.library
+    return np.diff(cumulative_at(library.columns, library.grid_step, edges_kev, width, tilt), axis=1)
 
 
 # --- proposing -------------------------------------------------------------------
@@ -409,7 +410,11 @@ def propose(t: Task, with_continuum: bool) -> list[_Proposal]:
         edges = t.data.edges_kev * (1 + gain) + offset
         columns = np.vstack(
             [
-                np.diff(cumulative_at(common, t.library.grid_step, edges, t.library.nominal_width)),
+                np.diff(
+                    cumulative_at(
+                        common, t.library.grid_step, edges, t.library.nominal_width, 0.0
+                    )
+                ),
                 templates_at(t, edges, t.library.nominal_width),
             ]
         )
@@ -495,7 +500,7 @@ def _first_fit(t: Task, proposal: _Proposal) -> Fit:
     n_log = int(problem.logarithmic.sum())
     amplitudes[:n_log] = np.maximum(amplitudes[:n_log], 0.02 * total)
     start = likelihood.start_vector(problem, amplitudes)
-    first_warp = problem.logarithmic.size + 2
+    first_warp = problem.logarithmic.size + 3
     start[first_warp] = proposal.gain
     start[first_warp + 1] = proposal.offset
     return likelihood.minimise(problem, start)
@@ -675,4 +680,4 @@ def all_scores(unmixed: Unmixed) -> FloatArray:
     """Score test of every library column (N,) against the final fit."""
     t, fit = unmixed.task, unmixed.fit
     shape = np.exp(np.clip(fit.shape @ t.modes, -3, 3))
-    return scores(t, fit, templates_at(t, fit.edges_kev, fit.width) * shape)
+    return scores(t, fit, templates_at(t, fit.edges_kev, fit.width, fit.tilt) * shape)

@@ -57,6 +57,7 @@ def problem(counts: np.ndarray, **changes: object) -> Problem:
         prior_sigma=np.array([1.5, np.inf, np.inf]),
         width_centre=1.0,
         width_sigma=0.7,
+        tilt_sigma=0.3,
     )
     return plain._replace(**changes)
 

@@ -13,7 +13,15 @@ import numpy as np
 from scipy import stats
 
 from blackett.gamma import likelihood
-from blackett.gamma.unmix import columns_by_source, n_room, problem_with, scores, templates_at
+from blackett.gamma.unmix import (
+    columns_by_source,
+    deviance,
+    n_room,
+    parameters_used,
+    problem_with,
+    scores,
+    templates_at,
+)
 
 if TYPE_CHECKING:
     from blackett.arrays import FloatArray
@@ -76,7 +84,7 @@ def _joined(unmixed: Unmixed, name: str) -> tuple[Problem, FloatArray, int]:
     t, fit = unmixed.task, unmixed.fit
     first = n_room(t)
     places = columns_by_source(t, unmixed.active)[name]
-    own = t.library.columns[list(unmixed.active)]
+    own = t.library.columns(unmixed.active)
     amplitudes = fit.amplitudes[first : first + len(unmixed.active)]
     chosen = sorted(places)
     total = max(amplitudes[chosen].sum(), 1e-9)
@@ -238,21 +246,13 @@ def _deviance_moments() -> tuple[FloatArray, FloatArray, FloatArray]:
 def goodness(unmixed: Unmixed) -> Goodness:
     """Deviance against its expectation for Poisson counts (also where a group expects 0.1)."""
     t, fit = unmixed.task, unmixed.fit
-    epsilon = t.epsilon * np.maximum(fit.expected - fit.background, 0.0) / fit.expected
-    deviance = 2.0 * float(likelihood.misfit(t.data.counts, fit.expected, epsilon).sum())
-    if t.data.background_ratio > 0.0:
-        beta = fit.background / (t.data.background_ratio * fit.background_scale)
-        deviance += 2.0 * float(
-            likelihood.misfit(t.data.background, beta, np.zeros_like(beta)).sum()
-        )
+    total = deviance(t, fit)
     table, means, variances = _deviance_moments()
     at = np.clip(fit.expected, table[0], table[-1])
     mean = float(np.interp(at, table, means).sum())
     variance = float(np.interp(at, table, variances).sum())
-    inverse = np.linalg.inv(fit.curvature + 1e-9 * np.eye(fit.parameters.size))
-    used = float(np.trace(inverse @ ((fit.jacobian * fit.weights) @ fit.jacobian.T)))
-    dof = max(mean - min(used, 0.9 * mean), 1.0)
+    dof = max(mean - parameters_used(fit), 0.2 * mean, 1.0)
     # a scaled chi-squared with the right mean and variance
     scale = variance / (2.0 * mean)
-    p_value = float(stats.chi2.sf(deviance / scale, dof / scale))
-    return Goodness(deviance / dof, p_value)
+    p_value = float(stats.chi2.sf(total / scale, dof / scale))
+    return Goodness(total / dof, p_value)

@@ -1,8 +1,8 @@
 """From photons at the detector's place to counts by deposited energy, before light and resolution.
 
-Deposits lie in bins uniform in the square root of the energy. Unscattered photons of a point source
-enter by the front face, all others come from every side. The responses to the bins of scattered fluence
-are folded once for each detector and kept.
+Deposits lie in bins uniform in the square root of the energy. Unscattered photons of a point
+source enter by the front face, all others come from every side. The responses to the bins of
+scattered fluence are folded once for each detector and kept.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def deposited_in_scenes(
             (direct + coherent) @ head_on
             + (rest * seen.reference_per_mm2) @ _around(instrument.name, bins)
         )
-    return np.array(made)
+    return np.maximum(np.array(made), 0.0)  # differences of running sums round either way
 
 
 @cache
@@ -138,9 +138,9 @@ def counted(seen: FluenceRate, instrument: Detector, bins: int) -> FloatArray:
     at_lines = response(instrument.name, "isotropic").deposit(
         lines[some], 0.01 * seen.lines_per_cm2_s[some], deposit_edges_kev(bins)
     )
-    continuum = seen.continuum_per_cm2_s
-    total: FloatArray = at_lines + 0.01 * continuum @ _around(instrument.name, bins)[: continuum.size]
-    return total
+    around = _around(instrument.name, bins)[: seen.continuum_per_cm2_s.size]
+    total = at_lines + 0.01 * seen.continuum_per_cm2_s @ around
+    return np.maximum(total, 0.0)  # differences of running sums round to either side of zero
 
 
 def coincidence_sums(source: Source, instrument: Detector, bins: int) -> FloatArray:
@@ -164,8 +164,9 @@ def coincidence_sums(source: Source, instrument: Detector, bins: int) -> FloatAr
     one, two = place[: first.size], place[first.size :]
     together = (pairs.pairs_per_decay[inside][:, None] * spectra[one] * spectra[two]).sum(axis=0)
     sums = np.maximum(np.fft.irfft(together, size)[: rows.shape[1]], 0.0)
-    # the sum of bins i and j is centred on edge i + j + 1
-    cumulative = np.concatenate([[0.0, 0.0], np.cumsum(sums)])[: edges.size]
+    # the sum of bins i and j is centred on edge i + j + 1: half of it lies on either side
+    running = np.concatenate([[0.0, 0.0], np.cumsum(sums)])
+    cumulative = 0.5 * (running[:-1] + running[1:])[: edges.size]
     return np.diff(np.interp(deposit_edges_kev(bins), edges, cumulative))
 
 

@@ -234,7 +234,10 @@ def _group(
         own = (_background_on(room, edges), room.live_time_s)
     centres = 0.5 * (edges[1:] + edges[:-1])
     width = instrument.fwhm_kev(np.maximum(centres, 10.0))
-    return unmixing.group(counts, edges, width, spectrum.live_time_s, own, settings)
+    lowest = settings.lowest_kev
+    if instrument.crystal == "germanium":
+        lowest = instrument.range_kev[0]
+    return unmixing.group(counts, edges, width, lowest, spectrum.live_time_s, own, settings)
 
 
 def _background_on(room: Spectrum, edges_kev: FloatArray) -> FloatArray:

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """The likelihood of a grouped spectrum under a sum of templates with uncertain shape and axis.
 
 Expected counts in group b, with the true energies e_b of its edges:
@@ -16,23 +17,26 @@ Expected counts in group b, with the true energies e_b of its edges:
   mu + (epsilon mu)^2.
 
 `minimise` finds the penalised maximum by Levenberg-Marquardt steps with the expected curvature and
-the bounds a >= 0. All of it is numba: a fit of 130 groups and 60 parameters takes a few milliseconds.
+the bounds a >= 0. All of it is numba: a fit of 130 groups and 60 parameters takes a few
+milliseconds.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from blackett.arrays import FloatArray
+if TYPE_CHECKING:
+    from blackett.arrays import FloatArray
 
 __all__ = [
     "Fit",
     "Problem",
     "bounds",
     "cumulative_at",
+    "many_at",
     "minimise",
     "misfit",
     "shape_modes",
@@ -40,6 +44,8 @@ __all__ = [
     "width_at",
 ]
 
+NODES_PER_LENGTH = 6
+"""Nodes of a Gaussian process in one correlation length; between them modes are interpolated."""
 HIGHEST_SIGMA = 4.0
 """Amplitudes with a half-normal prior end at this many of its sigmas."""
 LEAST_EXPECTED = 1e-9
@@ -47,7 +53,7 @@ LEAST_EXPECTED = 1e-9
 
 
 class Problem(NamedTuple):
-    """Everything `minimise` needs. B groups, K columns, F fixed columns, L widths, J warps, M modes."""
+    """What `minimise` needs. B groups, K columns, F fixed columns, L widths, J warps, M modes."""
 
     counts: FloatArray  # (B,)
     background: FloatArray  # (B,) counts of the measured background; zeros when there is none
@@ -106,15 +112,19 @@ def shape_modes(
     `length` the correlation length in the same units as `position`. Modes that carry less than
     `share` of the largest are left out.
     """
-    distance = (position[:, None] - position[None, :]) / length
-    covariance = np.outer(sigma, sigma) * np.exp(-0.5 * distance**2)
+    reach = float(position[-1] - position[0])
+    nodes = np.linspace(position[0], position[-1], int(NODES_PER_LENGTH * reach / length) + 3)
+    at_nodes = np.interp(nodes, position, sigma)
+    distance = (nodes[:, None] - nodes[None, :]) / length
+    covariance = np.outer(at_nodes, at_nodes) * np.exp(-0.5 * distance**2)
     values, vectors = np.linalg.eigh(covariance)
     kept = values > share * values[-1]
-    return np.ascontiguousarray((vectors[:, kept] * np.sqrt(values[kept])).T[::-1])
+    modes = (vectors[:, kept] * np.sqrt(values[kept])).T[::-1]
+    return np.array([np.interp(position, nodes, mode) for mode in modes])
 
 
 @njit(cache=True, fastmath=False)
-def _amplitudes(p, logarithmic):
+def _amplitudes(p: FloatArray, logarithmic: np.ndarray) -> FloatArray:
     a = p[: logarithmic.size].copy()
     for k in range(a.size):
         if logarithmic[k]:
@@ -123,19 +133,27 @@ def _amplitudes(p, logarithmic):
 
 
 @njit(cache=True)
-def _log_energy(energy_kev):
+def _log_energy(energy_kev: float) -> float:
     """ln(E / 300 keV), held below 20 keV and above 3 MeV."""
     return np.log(min(max(energy_kev, 20.0), 3000.0) / 300.0)
 
 
 @njit(cache=True)
-def width_at(energy_kev, width, tilt):
+def width_at(energy_kev: float, width: float, tilt: float) -> float:
     """Width index at an energy, for the index at 300 keV and its change with the logarithm."""
     return width + tilt * _log_energy(energy_kev)
 
 
 @njit(cache=True)
-def _interpolate(columns, grid_step, energy_kev, width, values, slopes, widenings):
+def _interpolate(
+    columns: FloatArray,
+    grid_step: float,
+    energy_kev: float,
+    width: float,
+    values: FloatArray,
+    slopes: FloatArray,
+    widenings: FloatArray,
+) -> None:
     """Cumulative value, density (per keV) and change per width step of each column at an energy."""
     n_widths, n_points = columns.shape[1], columns.shape[2]
     lower = min(max(int(np.floor(width)), 0), max(n_widths - 2, 0))
@@ -158,7 +176,9 @@ def _interpolate(columns, grid_step, energy_kev, width, values, slopes, widening
 
 
 @njit(cache=True)
-def cumulative_at(columns, grid_step, edges_kev, width, tilt):
+def cumulative_at(
+    columns: FloatArray, grid_step: float, edges_kev: FloatArray, width: float, tilt: float
+) -> FloatArray:
     """Columns (K, L, G + 1) at energies (E,), for a width index and its tilt: (K, E)."""
     n_columns = columns.shape[0]
     out = np.empty((n_columns, edges_kev.size))
@@ -171,7 +191,28 @@ def cumulative_at(columns, grid_step, edges_kev, width, tilt):
 
 
 @njit(cache=True)
-def _profiled_background(source, counts, background, ratio):
+def many_at(by_energy, grid_step, edges_kev, width, tilt):
+    """As `cumulative_at` for many columns stored by energy (L, G + 1, N): (E, N)."""
+    n_widths, n_points, n_columns = by_energy.shape
+    out = np.empty((edges_kev.size, n_columns))
+    for e in range(edges_kev.size):
+        at = width_at(edges_kev[e], width, tilt)
+        lower = min(max(int(np.floor(at)), 0), max(n_widths - 2, 0))
+        share = min(max(at - lower, 0.0), 1.0) if n_widths > 1 else 0.0
+        upper = min(lower + 1, n_widths - 1)
+        x = np.sqrt(max(edges_kev[e], 0.0)) / grid_step
+        i = min(int(x), n_points - 2)
+        t = min(x - i, 1.0)
+        out[e] = (1 - share) * (
+            (1 - t) * by_energy[lower, i] + t * by_energy[lower, i + 1]
+        ) + share * ((1 - t) * by_energy[upper, i] + t * by_energy[upper, i + 1])
+    return out
+
+
+@njit(cache=True)
+def _profiled_background(
+    source: float, counts: float, background: float, ratio: float
+) -> float:
     """Expected background counts (in the background's own time) that maximise both likelihoods."""
     if ratio <= 0.0:
         return 0.0
@@ -181,7 +222,7 @@ def _profiled_background(source, counts, background, ratio):
 
 
 @njit(cache=True)
-def _log_term(counts, mu, epsilon):
+def _log_term(counts: float, mu: float, epsilon: float) -> float:
     """Minus the log-likelihood of one group, zero for a perfect fit."""
     mu = max(mu, LEAST_EXPECTED)
     if epsilon * epsilon * max(mu, counts) < 1e-7:  # Poisson, and no cancellation
@@ -192,7 +233,7 @@ def _log_term(counts, mu, epsilon):
 
 
 @njit(cache=True)
-def misfit(counts, expected, epsilon):
+def misfit(counts: FloatArray, expected: FloatArray, epsilon: FloatArray) -> FloatArray:
     """Minus the log-likelihood of each group (B,), zero for a perfect fit."""
     out = np.empty(counts.size)
     for b in range(counts.size):
@@ -201,7 +242,12 @@ def misfit(counts, expected, epsilon):
 
 
 @njit(cache=True)
-def _evaluate(problem, p, want_derivatives):
+def _evaluate(  # noqa: C901 - one pass over the groups: numba gains nothing from pieces
+    problem: Problem, p: FloatArray, want_derivatives: bool
+) -> tuple[
+    float, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray,
+    FloatArray, FloatArray, FloatArray,
+]:  # fmt: skip
     """Objective at `p`; with derivatives also gradient, curvature and all expectations."""
     n_linear = problem.logarithmic.size
     n_columns, n_groups = problem.columns.shape[0], problem.counts.size
@@ -302,7 +348,13 @@ def _evaluate(problem, p, want_derivatives):
 
 
 @njit(cache=True)
-def _priors(problem, p, gradient, curvature, want_derivatives):
+def _priors(
+    problem: Problem,
+    p: FloatArray,
+    gradient: FloatArray,
+    curvature: FloatArray,
+    want_derivatives: bool,
+) -> float:
     """Minus the logarithm of the priors; adds to gradient and curvature in place."""
     n_linear, total = problem.logarithmic.size, 0.0
     for q in range(p.size):
@@ -327,7 +379,14 @@ def _priors(problem, p, gradient, curvature, want_derivatives):
 
 
 @njit(cache=True)
-def _step(gradient, curvature, damping, p, lowest, highest):
+def _step(
+    gradient: FloatArray,
+    curvature: FloatArray,
+    damping: float,
+    p: FloatArray,
+    lowest: FloatArray,
+    highest: FloatArray,
+) -> FloatArray:
     """A damped Newton step with bounds: parameters pushed against a bound are held there."""
     n = p.size
     held = np.zeros(n, dtype=np.bool_)
@@ -357,7 +416,14 @@ def _step(gradient, curvature, damping, p, lowest, highest):
 
 
 @njit(cache=True)
-def _minimise(problem, start, lowest, highest, tolerance, most_iterations):
+def _minimise(
+    problem: Problem,
+    start: FloatArray,
+    lowest: FloatArray,
+    highest: FloatArray,
+    tolerance: float,
+    most_iterations: int,
+) -> tuple[FloatArray, tuple[Any, ...], int]:
     p = np.minimum(np.maximum(start, lowest), highest)
     damping = 1e-3
     state = _evaluate(problem, p, True)

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RoomComponent", "draw_room", "room_components"]
 
-LEAD_MM = 25.0
-"""Thickness of the lead castle that stands for all in a fit."""
+LEAD_MM = (10.0, 40.0)
+"""Thicknesses of the lead castles that stand for all in a fit."""
 LOWEST_COUNTED_KEV = 20.0
 PLACE_SIGMA = 0.5
 """Extra spread of a component's rate from geometry, of its logarithm."""
@@ -101,12 +101,14 @@ def room_components(instrument: Detector, bins: int) -> tuple[RoomComponent, ...
         RoomComponent(f"{name}, deep", 0.3 * deep[name], sigma[name] + PLACE_SIGMA)
         for name in ("K-40", "U-238", "Th-232")
     ]
-    castle = inside_lead(natural_background(typical), LEAD_MM)
-    inside = _rates(castle, typical.cosmic, instrument, bins)
-    made += [
-        RoomComponent(f"{name}, in lead", LEAD_SHARE * rate, LEAD_SIGMA)
-        for name, rate in inside.items()
-    ]
+    for thickness in LEAD_MM:
+        castle = inside_lead(natural_background(typical), thickness)
+        inside = _rates(castle, typical.cosmic, instrument, bins)
+        made += [
+            RoomComponent(f"{name}, in {thickness:g} mm lead", LEAD_SHARE * rate, LEAD_SIGMA)
+            for name, rate in inside.items()
+            if name != "Rn-222"
+        ]
     face_cm2 = instrument.face_mm2 / 100.0
     for name, energies, shares in (
         ("annihilation", np.array([ELECTRON_KEV]), np.array([1.0])),

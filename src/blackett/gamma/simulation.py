@@ -1,8 +1,8 @@
 """Simulated spectra: what one unit of a detector records of a rate of deposited energy.
 
 A `Unit` is a device as it leaves the shelf: its resolution, its threshold, and an energy axis that
-somebody calibrated, so with the errors seen on real ones: gain within 4 %, offset within 12 keV, and
-a bend because light is not proportional to energy while the stored axis is a parabola. `record`
+somebody calibrated, so with the errors seen on real ones: gain within 4 %, offset within 12 keV,
+and a bend because light is not proportional to energy while the stored axis is a parabola. `record`
 turns counts per second by deposited energy into a `Spectrum` with Poisson counts, dead time, random
 summing and an overflow channel: the same type as a measured one.
 """
@@ -21,7 +21,6 @@ from blackett.errors import InputError
 from blackett.gamma.calibration import EnergyCalibration
 from blackett.gamma.folding import deposit_edges_kev, deposited, lines_of
 from blackett.gamma.room import draw_room
-from blackett.gamma.scene import Scene
 from blackett.gamma.sources import source as source_named
 from blackett.gamma.spectrum import Spectrum
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from blackett.arrays import FloatArray
     from blackett.gamma.detector import Detector
+    from blackett.gamma.scene import Scene
 
 __all__ = ["BINS", "Unit", "draw_unit", "nominal_unit", "record", "simulate_room"]
 
@@ -141,7 +141,7 @@ def expected_counts(rate: FloatArray, unit: Unit, real_time_s: float) -> tuple[F
     cumulative = shares @ (rate * _triggered(unit, centres))
     total = float((rate * _triggered(unit, centres)).sum())
     by_channel = np.maximum(np.diff(cumulative), 0.0)
-    by_channel[-1] += total - cumulative[-1]
+    by_channel[-1] += max(total - cumulative[-1], 0.0)
     live_time_s = real_time_s / (1.0 + total * unit.dead_time_s)
     return by_channel * live_time_s, live_time_s
 
@@ -161,10 +161,13 @@ def _with_random_sums(rate: FloatArray, resolving_time_s: float) -> FloatArray:
     by_energy = np.diff(np.interp(fine, edges, np.concatenate([[0.0], np.cumsum(rate)])))
     size = 2 * by_energy.size
     sums = np.fft.irfft(np.fft.rfft(by_energy / total, size) ** 2, size)[: by_energy.size]
-    cumulative = np.concatenate([[0.0, 0.0], np.cumsum(np.maximum(sums, 0.0))])[: fine.size]
+    # the sum of bins i and j is centred on edge i + j + 1: half of it lies on either side
+    running = np.concatenate([[0.0, 0.0], np.cumsum(np.maximum(sums, 0.0))])
+    cumulative = 0.5 * (running[:-1] + running[1:])[: fine.size]
     pairs = np.diff(np.interp(edges, fine, cumulative))
     pairs[-1] += 1.0 - pairs.sum()
-    return rate * (1.0 - share) + 0.5 * total * share * pairs
+    summed: FloatArray = rate * (1.0 - share) + 0.5 * total * share * pairs
+    return summed
 
 
 def record(

@@ -43,6 +43,8 @@ from blackett.gamma.scene import Scene
 from blackett.gamma.sources import Source, observable_sources
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from blackett.arrays import FloatArray
     from blackett.gamma.detector import Detector
 
@@ -70,7 +72,7 @@ class Look:
     `peaks` scales the full-energy peaks: crystals of real devices have smaller ones than a perfect
     cube. `with_sums` adds pairs of photons of one decay seen together. `stopper` is the material in
     which betas stop and make bremsstrahlung; empty for none. `excited` is an element whose K X-rays
-    betas and photons excite, half a photon per decay; empty for none.
+    betas and photons excite, `EXCITED_PER_DECAY`; empty for none.
     """
 
     scene: Scene
@@ -82,6 +84,8 @@ class Look:
 
 BENCH = Scene(REFERENCE_MM, surroundings="bench")
 DESK = Scene(REFERENCE_MM, surroundings="desk")
+BEHIND_IRON = Scene(REFERENCE_MM, shield=(("iron", 12.0),), surroundings="desk")
+LOCAL_SCENES = (BENCH, BEHIND_IRON)
 CLOSE = Scene(15.0, surroundings="bench")
 POINT_LOOKS = (
     Look(BENCH),
@@ -89,10 +93,13 @@ POINT_LOOKS = (
     Look(Scene(REFERENCE_MM, shield=(("aluminium", 2.0),), surroundings="bench")),
     Look(Scene(REFERENCE_MM, shield=(("iron", 2.0),), surroundings="desk")),
     Look(Scene(REFERENCE_MM, shield=(("water", 40.0),), surroundings="room")),
-    Look(Scene(REFERENCE_MM, shield=(("iron", 12.0),), surroundings="desk")),
+    Look(BEHIND_IRON),
     Look(Scene(REFERENCE_MM, shield=(("lead", 6.0),), surroundings="desk")),
     Look(BENCH, peaks=0.6),
     Look(DESK, peaks=0.6),
+    Look(Scene(REFERENCE_MM, shield=(("water", 40.0),), surroundings="room"), peaks=0.5),
+    Look(Scene(REFERENCE_MM, shield=(("lead", 6.0),), surroundings="desk"), peaks=0.5),
+    Look(Scene(REFERENCE_MM, shield=(("lead", 15.0),), surroundings="desk"), peaks=0.7),
 )
 FAINTEST_BREMSSTRAHLUNG = 0.01
 """Sources with less bremsstrahlung in iron than this for each photon of their lines show none."""
@@ -110,7 +117,11 @@ EXTENDED_SCENES = {
 }
 LOCAL_CPS_PER_CM3 = {"K-40": 0.02, "Ra-226": 0.06, "Th-232": 0.06}
 """Natural activity nearer than the walls, with its peaks unscattered: half-normal prior of its rate for
-each cm3 of crystal, of the order of the spread between rooms."""
+each cm3 of crystal, of the order of the spread between rooms; bare, and behind some shielding."""
+GAIN_SIGMA, OFFSET_SIGMA_KEV = 0.015, 4.0
+"""Priors of the errors of a stored axis: up to 4 % and 12 keV are seen on pocket spectrometers."""
+STEADY = 0.1
+"""A germanium detector's axis is better by this."""
 TILT_SIGMA = 0.06
 """Prior of the relative change of a unit's width against the model's law, per e-fold of energy."""
 FLUORESCENT = ("Pb", "U")
@@ -120,7 +131,8 @@ STOPPER_OF = {
     "soil bag": "soil", "radon air": "air", "radon plate-out": "polyethylene",
 }  # fmt: skip
 """Where the betas of an extended source stop."""
-EXCITED_PER_DECAY = 0.5
+REACH_SHARE = 0.2
+EXCITED_PER_DECAY = 1.5
 CONTINUUM_SLOPES_KEV = (15.0, 40.0, 100.0, 250.0)
 
 
@@ -142,7 +154,8 @@ class RoomColumns:
 class Library:
     """All columns of one detector.
 
-    `columns` (N, L, G + 1); `source_of` and `look_of` name each column; `log_prior` (N,) is the
+    `by_energy` (L, G + 1, N) are the columns, side by side; `source_of` and `look_of` name each column; `reach_kev` (N,) is the energy
+    above which a fifth of a column's peak counts lie; `log_prior` (N,) is the
     logarithm of the source's prior odds relative to a common one; width index 0 .. L - 1 with the
     nominal resolution at `nominal_width`, the unit-to-unit spread `width_sigma`, and `tilt_sigma` that of
     its change with ln E.
@@ -150,10 +163,11 @@ class Library:
 
     detector: Detector
     grid_step: float
-    columns: FloatArray
+    by_energy: FloatArray
     source_of: tuple[str, ...]
     look_of: tuple[Look | None, ...]
     counts_per_decay: FloatArray
+    reach_kev: FloatArray
     log_prior: FloatArray
     widths: FloatArray
     nominal_width: float
@@ -170,6 +184,10 @@ class Library:
     def is_continuum(self) -> np.ndarray:
         """True (N,) for columns of unknown origin."""
         return np.array([name == CONTINUUM for name in self.source_of])
+
+    def columns(self, chosen: Sequence[int]) -> FloatArray:
+        """Some columns, (K, L, G + 1)."""
+        return np.ascontiguousarray(self.by_energy[:, :, list(chosen)].transpose(2, 0, 1))
 
     def fwhm_kev(self, energy_kev: float, width: float) -> float:
         """Full width at half maximum of a peak at a width index."""
@@ -195,14 +213,9 @@ class Library:
 
     def peaks_of(self, name: str) -> tuple[FloatArray, FloatArray]:
         """Line energies (n,) of a source and the share of counts (columns, n) in each line's peak."""
-        energies, photons = lines_of(_source(name))
-        shares = []
-        for column in self.columns_of(name):
-            look = self.look_of[column]
-            if look is not None:
-                peaks = look.peaks * peak_counts(self.detector, look.scene, energies, photons)
-                shares.append(peaks / self.counts_per_decay[column])
-        return energies, np.array(shares)
+        energies, peaks = _peaks(_source(name), self.detector)
+        per_decay = self.counts_per_decay[list(self.columns_of(name))]
+        return energies, peaks / per_decay[:, None]
 
 
 @cache
@@ -240,7 +253,7 @@ class _Grid:
 
 def _grid(instrument: Detector) -> _Grid:
     if instrument.crystal == "germanium":
-        return _Grid(16384, (0.7, 1.0, 1.4, 2.0))
+        return _Grid(8192, (0.8, 1.1, 1.6))
     low, high = instrument.resolution.range_662_percent
     nominal = instrument.resolution.fwhm_662_percent
     return _Grid(1024, tuple(np.linspace(0.85 * low / nominal, 1.25 * high / nominal, 6)))
@@ -275,9 +288,11 @@ def _cumulative(deposits: FloatArray, foldings: list[sparse.csr_array], floor: i
     return made
 
 
-def _looks(source: Source) -> tuple[Look, ...]:
+def _looks(source: Source, instrument: Detector) -> tuple[Look, ...]:
     """Every look of a source that the library holds."""
-    looks = list(POINT_LOOKS)
+    germanium = instrument.crystal == "germanium"
+    # tables of a germanium detector are large, and its peaks are those of its size
+    looks = [look for look in POINT_LOOKS if look.peaks == 1.0 or not germanium]
     for name in EXTENDED_SCENES.get(source.name, ()):
         whole = Scene(None, surroundings="bench", extended=name)
         looks.append(Look(whole, stopper=STOPPER_OF[name]))
@@ -286,14 +301,16 @@ def _looks(source: Source) -> tuple[Look, ...]:
     if len(source.coincidences()):
         looks.append(Look(CLOSE, with_sums=True))
     if bremsstrahlung_of(source, "iron")[1].sum() > FAINTEST_BREMSSTRAHLUNG * lines_of(source)[1].sum():
-        looks += [Look(BENCH, stopper="iron"), Look(DESK, peaks=0.6, stopper="iron")]
+        looks.append(Look(BENCH, stopper="iron"))
+        if not germanium:
+            looks.append(Look(DESK, peaks=0.6, stopper="iron"))
     return tuple(looks)
 
 
 def _deposits(source: Source, instrument: Detector, grid: _Grid) -> FloatArray:
     """Counts per decay by deposited energy, (looks, bins)."""
     energies, photons = lines_of(source)
-    looks = _looks(source)
+    looks = _looks(source, instrument)
     scenes = tuple(dict.fromkeys(look.scene for look in looks))
     seen = deposited_in_scenes(energies, photons, scenes, instrument, grid.bins)
     made = seen[[scenes.index(look.scene) for look in looks]]
@@ -315,6 +332,28 @@ def _deposits(source: Source, instrument: Detector, grid: _Grid) -> FloatArray:
     return np.maximum(made, 0.0)
 
 
+@cache
+def _peaks(source: Source, instrument: Detector) -> tuple[FloatArray, FloatArray]:
+    """Line energies (n,) and counts per decay in each line's peak, (looks, n)."""
+    energies, photons = lines_of(source)
+    return energies, np.array(
+        [
+            look.peaks * peak_counts(instrument, look.scene, energies, photons)
+            for look in _looks(source, instrument)
+        ]
+    )
+
+
+def _reach_kev(source: Source, instrument: Detector) -> FloatArray:
+    """Energy (looks,) above which `REACH_SHARE` of the counts in all peaks lie."""
+    energies, rows = _peaks(source, instrument)
+    found = []
+    for peaks in rows:
+        above = np.cumsum(peaks[::-1])[::-1] >= REACH_SHARE * peaks.sum()
+        found.append(float(energies[above].max()))
+    return np.array(found)
+
+
 def _build(name: str, sha256: str) -> _Kept:
     instrument = detector(name)
     grid = _grid(instrument)
@@ -327,9 +366,12 @@ def _build(name: str, sha256: str) -> _Kept:
     names = [s.name for s, rows in zip(registry, deposits, strict=True) for _ in rows]
     priors = [LOG_PRIOR[s.rarity] for s, rows in zip(registry, deposits, strict=True) for _ in rows]
     return _Kept(
-        columns=_cumulative(stack, foldings, floor).astype(np.float32),
+        by_energy=_cumulative(stack, foldings, floor).transpose(1, 2, 0).astype(np.float32),
         source_of=np.array(names + [CONTINUUM] * n_continua),
         counts_per_decay=stack[:, 2 * floor :].sum(axis=1),
+        reach_kev=np.concatenate(
+            [*(_reach_kev(source, instrument) for source in registry), np.full(n_continua, np.inf)]
+        ),
         log_prior=np.array(priors + [LOG_PRIOR["rare"]] * n_continua),
         fluorescence=_fluorescence(instrument, grid, foldings, floor),
         **{f"room_{k}": v for k, v in vars(_room(instrument, grid, foldings, floor)).items()},
@@ -355,9 +397,11 @@ def _room(
     """Columns of the natural background with their priors."""
     rooms = room_components(instrument, grid.bins)
     local = [
-        deposited_in_scenes(*lines_of(_source(name)), (BENCH,), instrument, grid.bins)[0]
+        row
         for name in LOCAL_CPS_PER_CM3
+        for row in deposited_in_scenes(*lines_of(_source(name)), LOCAL_SCENES, instrument, grid.bins)
     ]
+    local_cps = np.repeat(list(LOCAL_CPS_PER_CM3.values()), len(LOCAL_SCENES))
     volume_cm3 = instrument.volume_mm3 / 1000.0
     rates = np.array([r.rate for r in rooms])
     counted = rates[:, 2 * floor :].sum(axis=1)
@@ -365,9 +409,7 @@ def _room(
         columns=_cumulative(np.concatenate([rates, local]), foldings, floor),
         logarithmic=np.array([True] * len(rooms) + [False] * len(local)),
         centre=np.concatenate([np.log(np.maximum(counted, 1e-12)), np.zeros(len(local))]),
-        sigma=np.array(
-            [r.sigma for r in rooms] + [volume_cm3 * cps for cps in LOCAL_CPS_PER_CM3.values()]
-        ),
+        sigma=np.concatenate([[r.sigma for r in rooms], volume_cm3 * local_cps]),
     )
 
 
@@ -397,9 +439,10 @@ MADE_FROM = (
 class _Kept(NamedTuple):
     """The arrays of a library as they lie in the cache."""
 
-    columns: np.ndarray  # (N, L, G + 1) float32
+    by_energy: np.ndarray  # (L, G + 1, N) float32
     source_of: np.ndarray  # (N,) names
     counts_per_decay: FloatArray
+    reach_kev: FloatArray
     log_prior: FloatArray
     fluorescence: FloatArray  # (X, L, G + 1)
     room_columns: FloatArray
@@ -462,21 +505,22 @@ def _assembled(instrument: Detector, sha256: str, kept: _Kept) -> Library:
     names = tuple(str(name) for name in kept.source_of)
     looks: list[Look | None] = []
     for known in dict.fromkeys(names):
-        looks += [None] * len(CONTINUUM_SLOPES_KEV) if known == CONTINUUM else _looks(_source(known))
+        looks += [None] * len(CONTINUUM_SLOPES_KEV) if known == CONTINUUM else _looks(_source(known), instrument)
     return Library(
         detector=instrument,
         grid_step=grid.step,
-        columns=kept.columns.astype(np.float64),
+        by_energy=np.ascontiguousarray(kept.by_energy, dtype=np.float64),
         source_of=names,
         look_of=tuple(looks),
         counts_per_decay=kept.counts_per_decay,
+        reach_kev=kept.reach_kev,
         log_prior=kept.log_prior,
         widths=np.array(grid.widths),
         nominal_width=float(np.interp(1.0, grid.widths, np.arange(len(grid.widths)))),
         width_sigma=_width_sigma(instrument, grid),
         tilt_sigma=TILT_SIGMA / (grid.widths[1] - grid.widths[0]),
-        gain_sigma=0.0015 if germanium else 0.015,
-        offset_sigma_kev=0.5 if germanium else 4.0,
+        gain_sigma=(STEADY if germanium else 1.0) * GAIN_SIGMA,
+        offset_sigma_kev=(STEADY if germanium else 1.0) * OFFSET_SIGMA_KEV,
         room=RoomColumns(
             kept.room_columns, kept.room_logarithmic, kept.room_centre, kept.room_sigma
         ),

@@ -27,7 +27,8 @@ from scipy.optimize import nnls
 
 from blackett.errors import InputError
 from blackett.gamma import likelihood
-from blackett.gamma.likelihood import Fit, Problem, cumulative_at
+from blackett.gamma.likelihood import Fit, Problem, cumulative_at, many_at
+from blackett.gamma.templates import GAIN_SIGMA
 
 if TYPE_CHECKING:
     from blackett.arrays import FloatArray, IntArray
@@ -40,20 +41,20 @@ __all__ = ["Grouped", "Settings", "Task", "Unmixed", "group", "task", "unmix"]
 class Settings:
     """Priors and limits of the unmixing; the defaults are those of every published number."""
 
-    lowest_kev: float = 30.0
-    """Groups start here, or at the detector's threshold if that is higher."""
+    lowest_kev: float = 33.0
+    """Groups of a scintillator start here; those of germanium at the start of its range."""
     highest_kev: float = 2850.0
     groups_per_fwhm: float = 3.0
     window_kev: float = 25.0
     """Energy at which absorption before the crystal is uncertain by a factor of e."""
     bend_sigma: float = 0.004
-    """Prior of local departures of the axis, relative part."""
+    """Prior of local departures of a scintillator's axis, relative part; germanium keeps steadier."""
     bend_sigma_kev: float = 0.8
     """The same in keV; up to four times as much below 40 keV, where light is least proportional."""
     shape_sigma: float = 0.08
     """Shape error of a template over about `shape_length` resolutions: scatter, shielding."""
     shape_length: float = 5.0
-    fine_sigma: float = 0.03
+    fine_sigma: float = 0.04
     """Shape error over about `fine_length` resolutions: peak shapes, blends, line intensities."""
     fine_length: float = 1.5
     epsilon: float = 0.01
@@ -143,6 +144,7 @@ def group(
     counts: IntArray,
     edges_kev: FloatArray,
     fwhm_kev: FloatArray,
+    lowest_kev: float,
     live_time_s: float,
     background: tuple[FloatArray, float] | None,
     settings: Settings = DEFAULT,
@@ -154,11 +156,11 @@ def group(
     lie inside the energy limits.
     """
     inside = np.flatnonzero(
-        (edges_kev[:-1] >= settings.lowest_kev) & (edges_kev[1:] <= settings.highest_kev)
+        (edges_kev[:-1] >= lowest_kev) & (edges_kev[1:] <= settings.highest_kev)
     )
     if inside.size < 5:
         raise InputError(
-            f"only {inside.size} channels lie between {settings.lowest_kev:g} and "
+            f"only {inside.size} channels lie between {lowest_kev:g} and "
             f"{settings.highest_kev:g} keV: is the energy calibration right?"
         )
     starts = [int(inside[0])]
@@ -184,6 +186,8 @@ def task(data: Grouped, library: Library, settings: Settings = DEFAULT) -> Task:
     centre = 0.5 * (data.edges_kev[1:] + data.edges_kev[:-1])
     widths = np.diff(data.edges_kev) / (REFERENCE_FWHM * np.sqrt(np.maximum(centre, 10.0)))
     position = np.cumsum(widths) - 0.5 * widths
+    # peaks err on the scale of this detector's resolution, shapes on that of a scintillator's
+    resolved = np.diff(data.edges_kev) / library.detector.fwhm_kev(np.maximum(centre, 10.0))
     # below some 35 keV windows, dead layers, thresholds and L X-rays are hardly known
     soft = 1.0 + 12.0 / (1.0 + (centre / 27.0) ** 8)
     modes = np.vstack(
@@ -195,7 +199,7 @@ def task(data: Grouped, library: Library, settings: Settings = DEFAULT) -> Task:
         ]
     )
     fixed, sigma = _pile_up(data)
-    tail = _upper_tail(data, position)
+    tail = _upper_tail(data, np.cumsum(resolved))
     fixed = np.vstack([fixed, tail])
     sigma = np.append(sigma, settings.tail_sigma * max(float(data.counts.sum()), 1.0))
     return Task(
@@ -204,7 +208,7 @@ def task(data: Grouped, library: Library, settings: Settings = DEFAULT) -> Task:
         settings=settings,
         warps=_warps(data.edges_kev, library, settings),
         modes=np.ascontiguousarray(modes),
-        epsilon=_dispersion(data, widths, soft, settings),
+        epsilon=_dispersion(data, resolved, soft, settings),
         fixed=fixed,
         fixed_sigma=sigma,
         room=data.background_ratio == 0.0,
@@ -228,9 +232,14 @@ def _warps(edges_kev: FloatArray, library: Library, settings: Settings) -> Float
     """Axis errors (J, B + 1), keV per unit normal: gain, offset, and hats in the logarithm of E."""
     energy = np.maximum(edges_kev, 1.0)
     log_knots = np.log(BEND_KNOTS_KEV)
+    steadiness = library.gain_sigma / GAIN_SIGMA
     hats = [
         np.interp(np.log(energy), log_knots, np.eye(log_knots.size)[j])
-        * (settings.bend_sigma_kev * (1.0 + 3.0 * np.exp(-energy / 40.0)) + settings.bend_sigma * energy)
+        * steadiness
+        * (
+            settings.bend_sigma_kev * (1.0 + 3.0 * np.exp(-energy / 40.0))
+            + settings.bend_sigma * energy
+        )
         for j in range(log_knots.size)
     ]
     gain = library.gain_sigma * edges_kev
@@ -291,7 +300,7 @@ def _upper_tail(data: Grouped, position: FloatArray) -> FloatArray:
 
 def _problem(t: Task, active: tuple[int, ...]) -> Problem:
     """The likelihood of background columns (if modelled) plus the active library columns."""
-    return problem_with(t, t.library.columns[list(active)])
+    return problem_with(t, t.library.columns(active))
 
 
 def problem_with(t: Task, own: FloatArray) -> Problem:
@@ -340,7 +349,8 @@ def n_room(t: Task) -> int:
 def templates_at(t: Task, edges_kev: FloatArray, width: float, tilt: float = 0.0) -> FloatArray:
     """All library columns (N, B) in the groups whose true edges are given, at one width."""
     library = t.library
-    return np.diff(cumulative_at(library.columns, library.grid_step, edges_kev, width, tilt), axis=1)
+    at_edges = many_at(library.by_energy, library.grid_step, edges_kev, width, tilt)
+    return np.ascontiguousarray(np.diff(at_edges, axis=0).T)
 
 
 # --- proposing -------------------------------------------------------------------
@@ -399,47 +409,42 @@ def propose(t: Task, with_continuum: bool) -> list[_Proposal]:
     """
     metric = _metric(t)
     net = t.data.counts - t.data.background_ratio * t.data.background
-    n_background = n_room(t)
-    proposals = []
-    common = t.library.fluorescence
-    if t.room:
-        common = np.concatenate([t.library.room.columns, common])
-    for gain_units, offset_units in LATTICE:
-        gain = gain_units * t.library.gain_sigma
-        offset = offset_units * t.library.offset_sigma_kev
-        edges = t.data.edges_kev * (1 + gain) + offset
-        columns = np.vstack(
-            [
-                np.diff(
-                    cumulative_at(
-                        common, t.library.grid_step, edges, t.library.nominal_width, 0.0
-                    )
-                ),
-                templates_at(t, edges, t.library.nominal_width),
-            ]
-        )
-        chosen, amplitudes, left = _pursue(columns, net, metric, n_background, t.library, with_continuum)
-        proposals.append(
-            _Proposal(
-                tuple(int(c) - n_background for c in chosen[n_background:]),
-                amplitudes,
-                gain_units,
-                offset_units,
-                0.5 * (left + gain_units**2 + offset_units**2),
-            )
-        )
+    proposals = [_proposal(t, metric, net, point, with_continuum) for point in LATTICE]
     return sorted(proposals, key=lambda p: p.objective)
 
 
+def _proposal(
+    t: Task, metric: _Metric, net: FloatArray, point: tuple[float, float], with_continuum: bool
+) -> _Proposal:
+    """What the pursuit finds at one gain and offset, in units of their prior sigmas."""
+    library = t.library
+    gain, offset = point
+    edges = t.data.edges_kev * (1 + gain * library.gain_sigma) + offset * library.offset_sigma_kev
+    common = library.fluorescence
+    if t.room:
+        common = np.concatenate([library.room.columns, common])
+    nominal = library.nominal_width
+    columns = np.vstack(
+        [
+            np.diff(cumulative_at(common, library.grid_step, edges, nominal, 0.0)),
+            templates_at(t, edges, nominal),
+        ]
+    )
+    chosen, amplitudes, left = _pursue(t, columns, net, metric, with_continuum)
+    active = tuple(int(c) - n_room(t) for c in chosen[n_room(t) :])
+    objective = 0.5 * (left + gain**2 + offset**2)
+    return _Proposal(active, amplitudes, gain, offset, objective)
+
+
 def _pursue(
-    columns: FloatArray, net: FloatArray, metric: _Metric, n_background: int, library: Library,
-    with_continuum: bool,
-) -> tuple[list[int], FloatArray, float]:  # fmt: skip
+    t: Task, columns: FloatArray, net: FloatArray, metric: _Metric, with_continuum: bool
+) -> tuple[list[int], FloatArray, float]:
     """Orthogonal matching pursuit with non-negative amplitudes.
 
-    The first `n_background` columns are always in. Returns columns, amplitudes and the misfit
-    (chi-squared) plus the cost of the columns taken.
+    The columns of no source are always in. Returns columns, amplitudes and the misfit (chi-squared)
+    plus the cost of the columns taken.
     """
+    n_background = n_room(t)
     squares = np.maximum(metric.squares(columns), 1e-300)
     chosen = list(range(n_background))
     amplitudes, misfit = _nnls(columns[chosen], net, metric)
@@ -448,7 +453,7 @@ def _pursue(
         cost = np.concatenate(
             [
                 np.zeros(n_background),
-                _costs(library, [c - n_background for c in chosen[n_background:]], with_continuum),
+                _costs(t, [c - n_background for c in chosen[n_background:]], with_continuum),
             ]
         )
         pull = metric.apply((net - amplitudes @ columns[chosen])[None, :])[0]
@@ -464,12 +469,19 @@ def _pursue(
     return chosen, amplitudes, misfit + penalty
 
 
-def _costs(library: Library, active: list[int], with_continuum: bool) -> FloatArray:
+def _offered(t: Task, with_continuum: bool) -> np.ndarray:
+    """Columns (N,) that may be taken: those with a line inside the groups."""
+    inside = t.library.reach_kev > t.data.edges_kev[0]
+    return inside if with_continuum else inside & ~t.library.is_continuum
+
+
+def _costs(t: Task, active: list[int], with_continuum: bool) -> FloatArray:
     """Chi-squared that each library column (N,) must win to be proposed beside the active ones."""
+    library = t.library
     present = {library.source_of[c] for c in active}
     more = np.array([name in present for name in library.source_of])
     cost = np.where(more, MORE_SCENE_COST, NEW_SOURCE_COST - 2.0 * library.log_prior)
-    return cost if with_continuum else np.where(library.is_continuum, np.inf, cost)
+    return np.where(_offered(t, with_continuum), cost, np.inf)
 
 
 def _nnls(columns: FloatArray, net: FloatArray, metric: _Metric) -> tuple[FloatArray, float]:
@@ -525,19 +537,46 @@ def columns_by_source(t: Task, active: tuple[int, ...]) -> dict[str, set[int]]:
 
 
 def needed(t: Task, name: str) -> float:
-    """Twice the log-likelihood ratio at which this source is declared."""
+    """Twice the log-likelihood ratio at which this source is declared, in a fit that is good."""
     return t.settings.needed - 2.0 * t.library.log_prior_of(name)
+
+
+def deviance(t: Task, fit: Fit) -> float:
+    """Twice the log-likelihood short of a perfect fit, measured background included."""
+    epsilon = t.epsilon * np.maximum(fit.expected - fit.background, 0.0) / fit.expected
+    total = float(likelihood.misfit(t.data.counts, fit.expected, epsilon).sum())
+    if not t.room:
+        beta = fit.background / (t.data.background_ratio * fit.background_scale)
+        none = np.zeros_like(beta)
+        total += float(likelihood.misfit(t.data.background, beta, none).sum())
+    return 2.0 * total
+
+
+def parameters_used(fit: Fit) -> float:
+    """Effective number of fitted parameters: priors leave less than one of each."""
+    counting = (fit.jacobian * fit.weights) @ fit.jacobian.T
+    return float(np.trace(np.linalg.solve(fit.curvature + 1e-9 * np.eye(len(counting)), counting)))
+
+
+def strain(t: Task, fit: Fit) -> float:
+    """Deviance per degree of freedom, at least 1: ratios are worth that much less (R. T. Birge,
+    Phys. Rev. 40 (1932) 207: errors grow with the misfit).
+    """
+    groups = fit.expected.size
+    return max(deviance(t, fit) / max(groups - parameters_used(fit), 0.2 * groups), 1.0)
 
 
 def _ratio(
     t: Task, fit: Fit, active: tuple[int, ...], gone: set[int]
 ) -> tuple[float, Fit, tuple[int, ...]]:
-    """Twice the log-likelihood ratio of leaving out some columns, and the fit without them.
+    """Twice the log-likelihood ratio of leaving out some columns over the fit's strain, and the fit
+    without them.
 
     A second scene of the same source is taxed with 2, as by Akaike.
     """
     other, left = _without(t, fit, active, gone)
-    return 2.0 * (other.objective - fit.objective) - 2.0 * (len(gone) - 1), other, left
+    ratio = 2.0 * (other.objective - fit.objective) - 2.0 * (len(gone) - 1)
+    return ratio / strain(t, fit), other, left
 
 
 def _quadratic_ratios(t: Task, fit: Fit, active: tuple[int, ...]) -> dict[str, float]:
@@ -545,7 +584,7 @@ def _quadratic_ratios(t: Task, fit: Fit, active: tuple[int, ...]) -> dict[str, f
     first = n_room(t)
     free = (fit.parameters > 0) | (np.arange(fit.parameters.size) >= fit.amplitudes.size)
     places = np.flatnonzero(free)
-    covariance = np.linalg.inv(
+    covariance = strain(t, fit) * np.linalg.inv(
         fit.curvature[np.ix_(places, places)] + 1e-9 * np.eye(places.size)
     )
     rank = {int(place): i for i, place in enumerate(places)}
@@ -603,8 +642,7 @@ def grow(
     more = np.array([name in present for name in t.library.source_of])
     new = t.settings.needed - 2.0 * t.library.log_prior
     cost = np.where(more, 2.0 * MORE_SCENE_COST, new)
-    if not with_continuum:
-        cost[t.library.is_continuum] = np.inf
+    cost[~_offered(t, with_continuum)] = np.inf
     cost[list(active)] = np.inf
     for best in np.argsort(cost - gain)[:3]:
         if gain[best] < 0.5 * cost[best] or not np.isfinite(cost[best]):
@@ -613,7 +651,7 @@ def grow(
         place = fit.amplitudes.size - t.fixed.shape[0]
         start = np.insert(fit.amplitudes, place, max(0.01 * fit.expected.sum(), 1.0))
         other = _fit(t, trial, fit, start)
-        if 2.0 * (fit.objective - other.objective) >= cost[best]:
+        if 2.0 * (fit.objective - other.objective) >= cost[best] * strain(t, other):
             return other, trial
     return fit, active
 

@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from blackett.gamma.detector import Detector
     from blackett.gamma.scene import Scene
 
-__all__ = ["BINS", "Unit", "draw_unit", "nominal_unit", "record", "simulate_room"]
+__all__ = [
+    "BINS",
+    "Unit",
+    "draw_unit",
+    "expected_counts",
+    "nominal_unit",
+    "record",
+    "simulate_room",
+    "source_rate",
+]
 
 BINS = 1024
 """Bins of deposited energy."""

@@ -61,13 +61,13 @@ class Settings:
     """Over-dispersion of each group."""
     fluorescence_sigma: float = 0.03
     """Prior share of all counts that are X-rays excited in heavy elements near the source."""
-    tail_sigma: float = 0.01
+    tail_sigma: float = 0.02
     """Prior share of all counts in the tails that peaks have towards higher energies."""
     edge_sigma: float = 0.03
     """Error of peak positions and widths in units of the FWHM, beyond the fitted ones."""
     background_scale_sigma: float = 0.1
     """Prior of the live-time scale of a measured background: rooms change, samples shade."""
-    needed: float = 30.0
+    needed: float = 36.0
     """Twice the log-likelihood ratio at which a common source is declared."""
     fewest_counts: int = 30
 
@@ -559,11 +559,18 @@ def parameters_used(fit: Fit) -> float:
 
 
 def strain(t: Task, fit: Fit) -> float:
-    """Deviance per degree of freedom, at least 1: ratios are worth that much less (R. T. Birge,
-    Phys. Rev. 40 (1932) 207: errors grow with the misfit).
+    """Misfit for each degree of freedom, at least 1: ratios are worth that much less.
+
+    R. T. Birge (Phys. Rev. 40 (1932) 207) enlarges errors by the square root of chi-squared over
+    degrees of freedom. Misfits of peaks stretch over a resolution, so it is taken of single groups
+    and of as many neighbours as one peak covers, whichever is larger.
     """
     groups = fit.expected.size
-    return max(deviance(t, fit) / max(groups - parameters_used(fit), 0.2 * groups), 1.0)
+    free = max(groups - parameters_used(fit), 0.2 * groups)
+    residual = (t.data.counts - fit.expected) * np.sqrt(fit.weights)
+    neighbours = np.ones(round(t.settings.groups_per_fwhm))
+    together = np.convolve(residual, neighbours, mode="valid") / np.sqrt(neighbours.size)
+    return max(deviance(t, fit) / free, float(np.mean(together**2)) * groups / free, 1.0)
 
 
 def _ratio(

@@ -20,10 +20,12 @@ LAYERS = [
 ]
 FLOW = {
     "gamma": [
-        "data", "matter", "nuclides", "decay", "sources", "calibration", "spectrum", "phototables", "photons", "kernels", "layers", "world", "surroundings", "electrons", "boxes", "bremsstrahlung",
+        "data", "matter", "nuclides", "decay", "sources", "calibration", "spectrum",
+        "phototables", "photons", "kernels", "layers", "world", "surroundings", "electrons",
+        "boxes", "bremsstrahlung",
         "transport", "detector", "response", "background", "scene", "folding", "room", "templates",
-        "simulation", "formats", "dataset", "models", "train", "likelihood", "unmix", "evidence", "identification",
-        "evaluate", "picture", "table", "live", "verbs",
+        "simulation", "formats", "dataset", "models", "train", "likelihood", "unmix", "evidence",
+        "identification", "evaluate", "picture", "table", "live", "verbs",
     ],
     "alphag": [
         "data", "geometry", "particles", "gun", "transport", "drift", "digitise", "event",
@@ -103,7 +105,7 @@ def test_torch_stays_where_models_are_trained() -> None:
 
 @pytest.mark.parametrize("module", ["blackett", "blackett.gamma", "blackett.alphag"])
 def test_import_is_silent_and_light(module: str) -> None:
-    heavy = "torch matplotlib pandas radioactivedecay numba scipy".split()
+    heavy = ["torch", "matplotlib", "pandas", "radioactivedecay", "numba", "scipy"]
     code = f"import sys, {module}; print([m for m in {heavy!r} if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

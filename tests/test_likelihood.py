@@ -1,4 +1,4 @@
-"""The likelihood of grouped spectra: derivatives, limits that are known exactly, recovery of truth."""
+"""The likelihood of grouped spectra: derivatives, limits known exactly, recovery of truth."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ from blackett.gamma.simulation import (
     simulate_room,
     source_rate,
 )
-from blackett.gamma.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    from blackett.gamma.spectrum import Spectrum
 
 RC103 = detector("radiacode-103")
 EDGES = deposit_edges_kev(BINS)

@@ -172,7 +172,9 @@ def test_hash_covers_all_code_that_templates_are_made_with() -> None:
 @pytest.fixture
 def few_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry of four sources, quick to build."""
-    chosen = tuple(s for s in observable_sources() if s.name in ("Cs-137", *templates.LOCAL_CPS_PER_CM3))
+    chosen = tuple(
+        s for s in observable_sources() if s.name in ("Cs-137", *templates.LOCAL_CPS_PER_CM3)
+    )
     monkeypatch.setattr(templates, "observable_sources", lambda: chosen)
 
 

@@ -16,7 +16,7 @@ IntArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"
 
 
 def frozen(values: ArrayLike, dtype: DTypeLike = np.float64) -> np.ndarray:
-    """A read-only copy of `values` as a contiguous array of `dtype`, safe inside a frozen record."""
+    """A read-only contiguous copy of `values` as `dtype`, safe inside a frozen record."""
     array = np.array(values, dtype=dtype, order="C", copy=True)
     array.setflags(write=False)
     return array

@@ -101,18 +101,19 @@ def _joined(unmixed: Unmixed, name: str) -> tuple[Problem, FloatArray, int]:
 
 
 def interval(unmixed: Unmixed, name: str, level: float = 0.95) -> tuple[float, float]:
-    """Profile-likelihood interval of a declared source's counts.
+    """Profile-likelihood interval of a declared source's counts in the fitted groups.
 
-    The shares of its scenes are held, every other amplitude and all nuisances are refitted.
+    The shares of its looks are held, every other amplitude and all nuisances are refitted.
     """
     problem, start, place = _joined(unmixed, name)
     best = likelihood.minimise(problem, start)
     target = np.sqrt(stats.chi2.ppf(level, 1))
     spread = np.sqrt(np.linalg.inv(best.curvature + 1e-9 * np.eye(start.size))[place, place])
     centre = best.amplitudes[place]
+    counts = float(best.parts[place].sum()) / max(centre, 1e-9)
     return (
-        _crossing(problem, best, place, centre, -target * spread, target),
-        _crossing(problem, best, place, centre, target * spread, target),
+        counts * _crossing(problem, best, place, centre, -target * spread, target),
+        counts * _crossing(problem, best, place, centre, target * spread, target),
     )
 
 
@@ -162,7 +163,7 @@ def _amplitude_sigma(fit: Fit, columns: FloatArray, amplitude: FloatArray) -> Fl
     counting = 1.0 / fit.weights[None, :] + amplitude[:, None] * columns
     alone = (columns**2 * fit.weights).sum(axis=1)
     information = (columns**2 / counting).sum(axis=1) * np.maximum(1.0 - lost / alone, 1e-6)
-    return 1.0 / np.sqrt(np.maximum(information, 1e-300))
+    return np.asarray(1.0 / np.sqrt(np.maximum(information, 1e-300)))
 
 
 def _shape(unmixed: Unmixed) -> FloatArray:
@@ -180,9 +181,7 @@ def _peak_in_groups(unmixed: Unmixed, energy_kev: float) -> FloatArray:
     return np.diff(stats.norm.cdf(unmixed.fit.edges_kev, energy_kev, sigma))
 
 
-def line_evidence(
-    unmixed: Unmixed, name: str, energy_kev: float, share: float
-) -> LineEvidence:
+def line_evidence(unmixed: Unmixed, name: str, energy_kev: float, share: float) -> LineEvidence:
     """What the data hold at one line of a declared source.
 
     `share` is the fraction of the source's fitted counts in the full-energy peak of this line.
@@ -213,7 +212,7 @@ def unexplained_peaks(unmixed: Unmixed, least_sigma: float) -> list[Peak]:
     t, fit = unmixed.task, unmixed.fit
     centres = 0.5 * (fit.edges_kev[1:] + fit.edges_kev[:-1])
     columns = np.array([_peak_in_groups(unmixed, energy) for energy in centres])
-    sigma = np.sqrt(scores(t, fit, columns))
+    sigma = np.sqrt(scores(fit, columns))
     net = -(columns @ fit.pull) / np.maximum((columns**2 * fit.weights).sum(axis=1), 1e-300)
     peaks = []
     left = np.where(sigma >= least_sigma, sigma, 0.0)

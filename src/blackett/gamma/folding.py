@@ -89,7 +89,7 @@ def deposited(
     energies_kev: FloatArray, photons: FloatArray, scene: Scene, instrument: Detector, bins: int
 ) -> FloatArray:
     """Counts per decay by deposited energy (bins,) of `photons` (n,) per decay at energies (n,)."""
-    return deposited_in_scenes(energies_kev, photons, (scene,), instrument, bins)[0]
+    return np.asarray(deposited_in_scenes(energies_kev, photons, (scene,), instrument, bins)[0])
 
 
 def deposited_in_scenes(

@@ -146,9 +146,9 @@ def identify(
 ) -> Identification:
     """Identify the nuclides in one spectrum.
 
-    `background` replaces one embedded in the spectrum. `detector_name` is needed where the file does
-    not name its instrument; `distance_mm`, from source to crystal, turns rates into activities;
-    `with_limits` adds the detection limit of every source not declared.
+    `background` replaces one embedded in the spectrum. `detector_name` is needed where the file
+    does not name its instrument; `distance_mm`, from source to crystal, turns rates into
+    activities; `with_limits` adds the detection limit of every source not declared.
     Raises InputError for an unknown method or detector, an uncalibrated spectrum, or a background
     recorded on another kind of axis.
     """
@@ -260,7 +260,12 @@ class _Shell:
     warnings: tuple[str, ...]
 
     def answer(
-        self, templates: Library, settings: Settings, verdict: Verdict, warning: str = "", **more: Any
+        self,
+        templates: Library,
+        settings: Settings,
+        verdict: Verdict,
+        warning: str = "",
+        **more: Any,
     ) -> Identification:
         empty: dict[str, Any] = {
             "nuclides": (), "candidates": (), "not_detected": (), "unknown_probability": 0.0,
@@ -340,22 +345,18 @@ def _probability(ratio: float, needed: float) -> float:
     return _logistic(0.5 * (ratio - needed) + math.log(9.0))
 
 
-def _nuclide(
-    unmixed: Unmixed, found: unmixing.Evidence, distance_mm: float | None
-) -> NuclideFound:
+def _nuclide(unmixed: Unmixed, found: unmixing.Evidence, distance_mm: float | None) -> NuclideFound:
     live = unmixed.task.data.live_time_s
     low, high = evidence.interval(unmixed, found.name)
     low, high = min(low, found.counts), max(high, found.counts)
-    per_bq = _counts_per_decay(unmixed, found.name, distance_mm)
+    per_bq = _counts_per_decay(unmixed, found, distance_mm)
     activity, activity_interval = None, None
     if per_bq is not None:
         activity = found.counts / live / per_bq
         activity_interval = (low / live / per_bq, high / live / per_bq)
     return NuclideFound(
         nuclide=found.name,
-        probability=round(
-            _probability(found.ratio, unmixing.needed(unmixed.task, found.name)), 4
-        ),
+        probability=round(_probability(found.ratio, unmixing.needed(unmixed.task, found.name)), 4),
         significance_sigma=math.sqrt(max(found.ratio, 0.0)),
         net_cps=found.counts / live,
         net_cps_interval_95=(low / live, high / live),
@@ -372,15 +373,16 @@ def _amplitudes_of(unmixed: Unmixed, name: str) -> dict[int, float]:
     return {unmixed.active[i]: float(unmixed.fit.amplitudes[first + i]) for i in places}
 
 
-def _counts_per_decay(unmixed: Unmixed, name: str, distance_mm: float | None) -> float | None:
-    """Counts per decay at a distance, for the fitted mixture of scenes; None without distance."""
+def _counts_per_decay(
+    unmixed: Unmixed, found: unmixing.Evidence, distance_mm: float | None
+) -> float | None:
+    """Counts in the fitted groups per decay at a distance, for the fitted mixture of looks."""
     if distance_mm is None:
         return None
     templates = unmixed.task.library
-    amplitudes = _amplitudes_of(unmixed, name)
+    amplitudes = _amplitudes_of(unmixed, found.name)
     decays = sum(a / templates.counts_per_decay_at(c, distance_mm) for c, a in amplitudes.items())
-    total = sum(amplitudes.values())
-    return total / decays if decays > 0 else None
+    return found.counts / decays if decays > 0 else None
 
 
 def _lines(unmixed: Unmixed, name: str) -> tuple[Line, ...]:
@@ -424,7 +426,9 @@ def _candidates(unmixed: Unmixed) -> tuple[Candidate, ...]:
     for name, gain in zip(t.library.source_of, unmixing.all_scores(unmixed), strict=True):
         if name not in present and name != CONTINUUM:
             best[name] = max(best.get(name, 0.0), float(gain))
-    listed = [Candidate(n, round(_probability(g, unmixing.needed(t, n)), 4)) for n, g in best.items()]
+    listed = [
+        Candidate(n, round(_probability(g, unmixing.needed(t, n)), 4)) for n, g in best.items()
+    ]
     likely = [c for c in listed if c.probability >= 0.01]
     return tuple(sorted(likely, key=lambda c: -c.probability)[:MOST_CANDIDATES])
 

@@ -191,7 +191,9 @@ def cumulative_at(
 
 
 @njit(cache=True)
-def many_at(by_energy, grid_step, edges_kev, width, tilt):
+def many_at(
+    by_energy: FloatArray, grid_step: float, edges_kev: FloatArray, width: float, tilt: float
+) -> FloatArray:
     """As `cumulative_at` for many columns stored by energy (L, G + 1, N): (E, N)."""
     n_widths, n_points, n_columns = by_energy.shape
     out = np.empty((edges_kev.size, n_columns))
@@ -210,9 +212,7 @@ def many_at(by_energy, grid_step, edges_kev, width, tilt):
 
 
 @njit(cache=True)
-def _profiled_background(
-    source: float, counts: float, background: float, ratio: float
-) -> float:
+def _profiled_background(source: float, counts: float, background: float, ratio: float) -> float:
     """Expected background counts (in the background's own time) that maximise both likelihoods."""
     if ratio <= 0.0:
         return 0.0
@@ -320,9 +320,7 @@ def _evaluate(  # noqa: C901 - one pass over the groups: numba gains nothing fro
         upper_log, lower_log = _log_energy(edges[b + 1]), _log_energy(edges[b])
         for k in range(n_columns):
             widening += a[k] * (widenings[now, k] - widenings[before, k])
-            tilting += a[k] * (
-                upper_log * widenings[now, k] - lower_log * widenings[before, k]
-            )
+            tilting += a[k] * (upper_log * widenings[now, k] - lower_log * widenings[before, k])
             upper_density += a[k] * slopes[now, k]
             lower_density += a[k] * slopes[before, k]
         jacobian[n_linear, b] = shape * widening
@@ -450,16 +448,14 @@ def _minimise(
 
 def bounds(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """Lowest and highest value of every parameter, in the order of the parameter vector."""
-    n_linear, n_widths = problem.logarithmic.size, problem.columns.shape[1]
+    n_widths = problem.columns.shape[1]
     n_rest = problem.warps.shape[0] + problem.modes.shape[0]
     lowest = np.concatenate(
         [np.where(problem.logarithmic, -20.0, 0.0), [0.0, 0.5, -2.0], np.full(n_rest, -5.0)]
     )
     half_normal = ~problem.logarithmic & np.isfinite(problem.prior_sigma)
     most = np.where(half_normal, HIGHEST_SIGMA * problem.prior_sigma, np.inf)
-    highest = np.concatenate(
-        [most, [n_widths - 1.0, 2.0, 2.0], np.full(n_rest, 5.0)]
-    )
+    highest = np.concatenate([most, [n_widths - 1.0, 2.0, 2.0], np.full(n_rest, 5.0)])
     return lowest, highest
 
 

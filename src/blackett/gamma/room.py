@@ -44,12 +44,12 @@ LOWEST_COUNTED_KEV = 20.0
 PLACE_SIGMA = 0.5
 """Extra spread of a component's rate from geometry, of its logarithm."""
 LEAD_SHARE, LEAD_SIGMA = 0.1, 2.0
-"""A lead castle passes this much of the typical room, give or take: prior of a fit's components."""
+"""A lead castle passes this much of the typical room, give or take: prior of a fit."""
 SOFT_SLOPES_KEV = (12.0, 30.0, 120.0, 400.0)
 SOFT_CPS_PER_CM2, SOFT_SIGMA = 0.15, 1.5
 """Soft continua from matter that no component describes; median rate for each cm2 of face."""
 LINE_CPS_PER_CM2, LINE_SIGMA = 0.005, 2.0
-"""Annihilation quanta and X-rays of shields: median rate for each cm2 of face, with a wide prior."""
+"""Annihilation quanta and X-rays of shields: median rate for each cm2 of face, a wide prior."""
 IN_LEAD = 0.05
 """Share of simulated backgrounds taken inside a lead castle."""
 

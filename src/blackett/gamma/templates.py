@@ -1,11 +1,12 @@
 """The library of templates: what each reportable source looks like to one detector.
 
-A column is the cumulative distribution of counts over true energy, after the detector's resolution,
-of one source in one scene, normalised to one count. It lives on a grid uniform in the square root of
-the energy, where a scintillator's resolution is nearly constant, and is tabulated for a few widths.
+A column is the cumulative distribution of counts over true energy, after the detector's
+resolution, of one source in one scene, normalised to one count. It lives on a grid uniform in the
+square root of the energy, where a scintillator's resolution is nearly constant, and is tabulated
+for a few widths.
 Non-negative mixtures of a source's scenes stand for all shields and surroundings between them.
 
-`library` builds the columns from the response matrices and scene kernels (a second or two) and keeps
+`library` builds the columns from the response matrices and scene kernels (some seconds) and keeps
 them in the user's cache folder, under a name that holds the hash of everything they are made from.
 """
 
@@ -64,10 +65,9 @@ LOG_PRIOR = {"common": 0.0, "occasional": -2.5, "rare": -5.0}
 """Prior odds by how often owners of pocket spectrometers meet a source, natural logarithm."""
 
 
-
 @dataclass(frozen=True)
 class Look:
-    """One way in which a source shows itself: a scene, and what a crystal or a container makes of it.
+    """One way in which a source shows itself: a scene, and what crystal or container make of it.
 
     `peaks` scales the full-energy peaks: crystals of real devices have smaller ones than a perfect
     cube. `with_sums` adds pairs of photons of one decay seen together. `stopper` is the material in
@@ -116,8 +116,8 @@ EXTENDED_SCENES = {
     "I-131": ("marinelli",),
 }
 LOCAL_CPS_PER_CM3 = {"K-40": 0.02, "Ra-226": 0.06, "Th-232": 0.06}
-"""Natural activity nearer than the walls, with its peaks unscattered: half-normal prior of its rate for
-each cm3 of crystal, of the order of the spread between rooms; bare, and behind some shielding."""
+"""Natural activity nearer than the walls, with its peaks unscattered: half-normal prior of its rate
+for each cm3 of crystal, of the order of the spread between rooms; bare, and somewhat shielded."""
 GAIN_SIGMA, OFFSET_SIGMA_KEV = 0.015, 4.0
 """Priors of the errors of a stored axis: up to 4 % and 12 keV are seen on pocket spectrometers."""
 STEADY = 0.1
@@ -154,11 +154,11 @@ class RoomColumns:
 class Library:
     """All columns of one detector.
 
-    `by_energy` (L, G + 1, N) are the columns, side by side; `source_of` and `look_of` name each column; `reach_kev` (N,) is the energy
-    above which a fifth of a column's peak counts lie; `log_prior` (N,) is the
-    logarithm of the source's prior odds relative to a common one; width index 0 .. L - 1 with the
-    nominal resolution at `nominal_width`, the unit-to-unit spread `width_sigma`, and `tilt_sigma` that of
-    its change with ln E.
+    `by_energy` (L, G + 1, N) are the columns, side by side; `source_of` and `look_of` name each
+    column; `reach_kev` (N,) is the energy above which a fifth of a column's peak counts lie;
+    `log_prior` (N,) is the logarithm of the source's prior odds relative to a common one; width
+    index 0 .. L - 1 with the nominal resolution at `nominal_width`, the unit-to-unit spread
+    `width_sigma`, and `tilt_sigma` that of its change with ln E.
     """
 
     detector: Detector
@@ -203,7 +203,7 @@ class Library:
         return tuple(i for i, source in enumerate(self.source_of) if source == name)
 
     def counts_per_decay_at(self, column: int, distance_mm: float) -> float:
-        """Counts per decay with the source at a distance; an extended source keeps its own place."""
+        """Counts per decay with the source at a distance; an extended one keeps its own place."""
         counts = float(self.counts_per_decay[column])
         look = self.look_of[column]
         if look is None or look.scene.extended is not None:
@@ -212,7 +212,7 @@ class Library:
         return counts * seen_share(self.detector, distance_mm) / here
 
     def peaks_of(self, name: str) -> tuple[FloatArray, FloatArray]:
-        """Line energies (n,) of a source and the share of counts (columns, n) in each line's peak."""
+        """Line energies (n,) of a source and the share of counts (columns, n) in each peak."""
         energies, peaks = _peaks(_source(name), self.detector)
         per_decay = self.counts_per_decay[list(self.columns_of(name))]
         return energies, peaks / per_decay[:, None]
@@ -300,7 +300,10 @@ def _looks(source: Source, instrument: Detector) -> tuple[Look, ...]:
             looks.append(Look(whole, stopper=STOPPER_OF[name], excited="W"))
     if len(source.coincidences()):
         looks.append(Look(CLOSE, with_sums=True))
-    if bremsstrahlung_of(source, "iron")[1].sum() > FAINTEST_BREMSSTRAHLUNG * lines_of(source)[1].sum():
+    if (
+        bremsstrahlung_of(source, "iron")[1].sum()
+        > FAINTEST_BREMSSTRAHLUNG * lines_of(source)[1].sum()
+    ):
         looks.append(Look(BENCH, stopper="iron"))
         if not germanium:
             looks.append(Look(DESK, peaks=0.6, stopper="iron"))
@@ -354,7 +357,7 @@ def _reach_kev(source: Source, instrument: Detector) -> FloatArray:
     return np.array(found)
 
 
-def _build(name: str, sha256: str) -> _Kept:
+def _build(name: str) -> _Kept:
     instrument = detector(name)
     grid = _grid(instrument)
     foldings = [_folding(instrument, grid, width) for width in grid.widths]
@@ -399,7 +402,9 @@ def _room(
     local = [
         row
         for name in LOCAL_CPS_PER_CM3
-        for row in deposited_in_scenes(*lines_of(_source(name)), LOCAL_SCENES, instrument, grid.bins)
+        for row in deposited_in_scenes(
+            *lines_of(_source(name)), LOCAL_SCENES, instrument, grid.bins
+        )
     ]
     local_cps = np.repeat(list(LOCAL_CPS_PER_CM3.values()), len(LOCAL_SCENES))
     volume_cm3 = instrument.volume_mm3 / 1000.0
@@ -428,10 +433,11 @@ def _fluorescence(
 
 MADE_FROM = (
     "data/cross_sections.csv", "data/elements.csv", "data/lines.csv", "data/decays.csv",
-    "data/nuclides.csv", "data/sources.csv", "data/scenes.npz", "data/betas.csv", "data/coincidences.csv",
+    "data/nuclides.csv", "data/sources.csv", "data/scenes.npz", "data/betas.csv",
+    "data/coincidences.csv",
     "background.py", "bremsstrahlung.py", "detector.py",
-    "decay.py", "folding.py", "kernels.py", "layers.py", "matter.py", "nuclides.py", "response.py", "room.py",
-    "scene.py", "sources.py", "templates.py",
+    "decay.py", "folding.py", "kernels.py", "layers.py", "matter.py", "nuclides.py", "response.py",
+    "room.py", "scene.py", "sources.py", "templates.py",
 )  # fmt: skip
 """What templates depend on, beside the detector's response table."""
 
@@ -473,7 +479,7 @@ def library(name: str) -> Library:
     path = _cache_folder() / f"templates-{name}-{sha256[:16]}.npz"
     kept = _loaded(path)
     if kept is None:
-        kept = _build(name, sha256)
+        kept = _build(name)
         _keep(kept, path)
     return _assembled(instrument, sha256, kept)
 
@@ -505,7 +511,11 @@ def _assembled(instrument: Detector, sha256: str, kept: _Kept) -> Library:
     names = tuple(str(name) for name in kept.source_of)
     looks: list[Look | None] = []
     for known in dict.fromkeys(names):
-        looks += [None] * len(CONTINUUM_SLOPES_KEV) if known == CONTINUUM else _looks(_source(known), instrument)
+        looks += (
+            [None] * len(CONTINUUM_SLOPES_KEV)
+            if known == CONTINUUM
+            else _looks(_source(known), instrument)
+        )
     return Library(
         detector=instrument,
         grid_step=grid.step,

@@ -1,12 +1,13 @@
 """Full-spectrum Poisson unmixing: which templates does this spectrum need?
 
-A spectrum is grouped into whole channels of about a third of the detector's resolution and described
-by a background (measured, or modelled with wide priors) plus a few of the library's templates,
-with the energy axis, the resolution and a smooth shape error as nuisances (`likelihood`).
+A spectrum is grouped into whole channels of about a third of the detector's resolution and
+described by a background (measured, or modelled with wide priors) plus a few of the library's
+templates, with the energy axis, the resolution and a smooth shape error as nuisances
+(`likelihood`).
 
-1. `propose` searches all templates at once on a coarse lattice of gains and offsets. It works in the
-   quadratic approximation, whitened with the covariance of counting and shape errors, so that each
-   lattice point is one small non-negative least-squares problem.
+1. `propose` searches all templates at once on a coarse lattice of gains and offsets. It works in
+   the quadratic approximation, whitened with the covariance of counting and shape errors, so that
+   each lattice point is one small non-negative least-squares problem.
 2. `prune` fits the proposals with the full likelihood and drops every source that the data do not
    need; `grow` adds what the score test still asks for; they alternate until nothing changes.
 3. What stays is declared; what is near is a candidate; a peak or continuum that nothing explains
@@ -48,7 +49,7 @@ class Settings:
     window_kev: float = 25.0
     """Energy at which absorption before the crystal is uncertain by a factor of e."""
     bend_sigma: float = 0.004
-    """Prior of local departures of a scintillator's axis, relative part; germanium keeps steadier."""
+    """Prior of local departures of a scintillator's axis, relative part; germanium is steadier."""
     bend_sigma_kev: float = 0.8
     """The same in keV; up to four times as much below 40 keV, where light is least proportional."""
     shape_sigma: float = 0.08
@@ -82,7 +83,7 @@ MOST_SOURCES = 8
 PROPOSAL_SLACK = 20.0
 """A second proposal is worth fitting if its objective is within this of the best."""
 NEW_SOURCE_COST, MORE_SCENE_COST = 9.0, 4.0
-"""Gain in chi-squared for which a common source, or another scene of one that is in, is proposed."""
+"""Gain in chi-squared for which a common source, or another scene of one that is in, is tried."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,9 @@ def task(data: Grouped, library: Library, settings: Settings = DEFAULT) -> Task:
     modes = np.vstack(
         [
             likelihood.shape_modes(position, settings.shape_sigma * soft, settings.shape_length),
-            likelihood.shape_modes(position, settings.fine_sigma * soft, settings.fine_length, 0.05),
+            likelihood.shape_modes(
+                position, settings.fine_sigma * soft, settings.fine_length, 0.05
+            ),
             # one more or less layer before the crystal, or another threshold: photoelectric, E^-3
             -np.minimum((settings.window_kev / np.maximum(centre, 1.0)) ** 3, 3.0)[None, :],
         ]
@@ -225,7 +228,7 @@ def _dispersion(
     """
     smooth = gaussian_filter1d(data.counts, 1.5) + 1.0
     slope = np.gradient(np.log(smooth)) / np.maximum(widths, 1e-3)
-    return np.hypot(settings.epsilon * soft, settings.edge_sigma * slope)
+    return np.asarray(np.hypot(settings.epsilon * soft, settings.edge_sigma * slope))
 
 
 def _warps(edges_kev: FloatArray, library: Library, settings: Settings) -> FloatArray:
@@ -256,8 +259,8 @@ PARTIAL = np.arange(0.05, 1.0, 0.1)
 def _pile_up(data: Grouped) -> tuple[FloatArray, FloatArray]:
     """Random sums of two pulses: the spectrum convolved with itself, wholly and partially.
 
-    Pulses that overlap in part add a part of the second one: its share is taken as uniform. Returned
-    are two columns (2, B), normalised, and the prior sigma (2,) of their counts.
+    Pulses that overlap in part add a part of the second one: its share is taken as uniform.
+    Returned are two columns (2, B), normalised, and the prior sigma (2,) of their counts.
     """
     step = 4.0
     grid = np.arange(0.0, 3000.0 + step, step)
@@ -385,7 +388,8 @@ class _Metric:
     def squares(self, columns: FloatArray) -> FloatArray:
         """x' C^-1 x of each row of (N, B)."""
         along = columns @ self.scaled
-        return (columns**2 / self.variance).sum(axis=1) - ((along @ self.core) * along).sum(axis=1)
+        shared = ((along @ self.core) * along).sum(axis=1)
+        return np.asarray((columns**2 / self.variance).sum(axis=1) - shared)
 
 
 def _metric(t: Task) -> _Metric:
@@ -472,7 +476,7 @@ def _pursue(
 def _offered(t: Task, with_continuum: bool) -> np.ndarray:
     """Columns (N,) that may be taken: those with a line inside the groups."""
     inside = t.library.reach_kev > t.data.edges_kev[0]
-    return inside if with_continuum else inside & ~t.library.is_continuum
+    return np.asarray(inside if with_continuum else inside & ~t.library.is_continuum)
 
 
 def _costs(t: Task, active: list[int], with_continuum: bool) -> FloatArray:
@@ -507,7 +511,6 @@ def _fit(t: Task, active: tuple[int, ...], like: Fit | None, amplitudes: FloatAr
 def _first_fit(t: Task, proposal: _Proposal) -> Fit:
     problem = _problem(t, proposal.active)
     total = max(float(t.data.counts.sum()), 1.0)
-    n_background = n_room(t)
     amplitudes = np.concatenate([proposal.amplitudes, np.zeros(t.fixed.shape[0])])
     n_log = int(problem.logarithmic.sum())
     amplitudes[:n_log] = np.maximum(amplitudes[:n_log], 0.02 * total)
@@ -518,7 +521,9 @@ def _first_fit(t: Task, proposal: _Proposal) -> Fit:
     return likelihood.minimise(problem, start)
 
 
-def _without(t: Task, fit: Fit, active: tuple[int, ...], gone: set[int]) -> tuple[Fit, tuple[int, ...]]:
+def _without(
+    t: Task, fit: Fit, active: tuple[int, ...], gone: set[int]
+) -> tuple[Fit, tuple[int, ...]]:
     """The fit with some positions of `active` left out."""
     n_background = n_room(t)
     kept = [i for i in range(len(active)) if i not in gone]
@@ -623,8 +628,8 @@ def prune(t: Task, fit: Fit, active: tuple[int, ...]) -> tuple[Fit, tuple[int, .
     return fit, active
 
 
-def scores(t: Task, fit: Fit, columns: FloatArray) -> FloatArray:
-    """Score test of each column (N, B) against a fit: the predicted gain in twice the likelihood."""
+def scores(fit: Fit, columns: FloatArray) -> FloatArray:
+    """Score test of each column (N, B) against a fit: predicted gain in twice the likelihood."""
     free = (fit.parameters > 0) | (np.arange(fit.parameters.size) >= fit.amplitudes.size)
     jacobian = fit.jacobian[free]
     curvature = fit.curvature[np.ix_(free, free)] + 1e-9 * np.eye(int(free.sum()))
@@ -725,4 +730,4 @@ def all_scores(unmixed: Unmixed) -> FloatArray:
     """Score test of every library column (N,) against the final fit."""
     t, fit = unmixed.task, unmixed.fit
     shape = np.exp(np.clip(fit.shape @ t.modes, -3, 3))
-    return scores(t, fit, templates_at(t, fit.edges_kev, fit.width, fit.tilt) * shape)
+    return scores(fit, templates_at(t, fit.edges_kev, fit.width, fit.tilt) * shape)

@@ -19,14 +19,17 @@ from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from scipy import stats  # noqa: E402
+from scipy import stats
 
-from blackett.gamma.detector import detector  # noqa: E402
-from blackett.gamma.identification import identify  # noqa: E402
-from blackett.gamma.simulation import draw_unit, record  # noqa: E402
-from blackett.gamma.room import draw_room  # noqa: E402
-from blackett.gamma.simulation import BINS  # noqa: E402
-from blackett.seeds import numbered  # noqa: E402
+from blackett.gamma.detector import detector
+from blackett.gamma.identification import identify
+from blackett.gamma.room import draw_room
+from blackett.gamma.simulation import (
+    BINS,
+    draw_unit,
+    record,
+)
+from blackett.seeds import numbered
 
 MODELS = ("radiacode-101", "radiacode-102", "radiacode-103", "radiacode-103g", "radiacode-110")
 
@@ -56,7 +59,9 @@ def summary(answers: list[dict[str, Any]]) -> str:
         ("called unknown", sum(a["verdict"] == "unknown" for a in answers)),
     ):
         interval = stats.binomtest(wrong, n).proportion_ci(0.95, method="exact")
-        lines.append(f"{what}: {wrong} of {n} = {wrong / n:.2e} [{interval.low:.1e}, {interval.high:.1e}]")
+        lines.append(
+            f"{what}: {wrong} of {n} = {wrong / n:.2e} [{interval.low:.1e}, {interval.high:.1e}]"
+        )
     names = Counter(name for a in answers for name in a["nuclides"])
     return "\n".join([*lines, f"names: {dict(names.most_common())}"])
 
@@ -80,7 +85,10 @@ def main() -> None:
         for i in range(options.spectra)
         if i not in done
     ]
-    with ProcessPoolExecutor(options.workers) as pool, options.out.open("a", encoding="utf-8") as out:
+    with (
+        ProcessPoolExecutor(options.workers) as pool,
+        options.out.open("a", encoding="utf-8") as out,
+    ):
         for answer in pool.map(one, tasks, chunksize=20):
             done[answer["index"]] = answer
             out.write(json.dumps(answer) + "\n")

@@ -1,10 +1,10 @@
 """Every error that blackett raises on purpose.
 
-    BlackettError
-    ├── InputError            a value, option or array breaks a stated rule (also a ValueError)
-    ├── FileFormatError       a file cannot be read: names the file, the place and the rule
-    ├── MissingDataError      physics or data needed for the answer are not there
-    └── MissingExtraError     an optional package is not installed: names the install line
+BlackettError
+├── InputError            a value, option or array breaks a stated rule (also a ValueError)
+├── FileFormatError       a file cannot be read: names the file, the place and the rule
+├── MissingDataError      physics or data needed for the answer are not there
+└── MissingExtraError     an optional package is not installed: names the install line
 """
 
 from __future__ import annotations

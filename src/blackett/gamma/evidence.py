@@ -10,13 +10,14 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtrc, gammaln, ndtr, ndtri, xlogy
 
 from blackett.gamma import likelihood
 from blackett.gamma.unmix import (
     columns_by_source,
     deviance,
     n_room,
+    offered,
     parameters_used,
     problem_with,
     scores,
@@ -39,6 +40,8 @@ __all__ = [
     "unexplained_peaks",
 ]
 
+LEAST_SEEN = 0.01
+"""Sources with a smaller share of their counts in the groups have no detection limit."""
 SIGMA_PER_FWHM = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
 
 
@@ -101,19 +104,18 @@ def _joined(unmixed: Unmixed, name: str) -> tuple[Problem, FloatArray, int]:
 
 
 def interval(unmixed: Unmixed, name: str, level: float = 0.95) -> tuple[float, float]:
-    """Profile-likelihood interval of a declared source's counts in the fitted groups.
+    """Profile-likelihood interval of a declared source's counts.
 
     The shares of its looks are held, every other amplitude and all nuisances are refitted.
     """
     problem, start, place = _joined(unmixed, name)
     best = likelihood.minimise(problem, start)
-    target = np.sqrt(stats.chi2.ppf(level, 1))
+    target = float(ndtri(0.5 * (1.0 + level)))
     spread = np.sqrt(np.linalg.inv(best.curvature + 1e-9 * np.eye(start.size))[place, place])
     centre = best.amplitudes[place]
-    counts = float(best.parts[place].sum()) / max(centre, 1e-9)
     return (
-        counts * _crossing(problem, best, place, centre, -target * spread, target),
-        counts * _crossing(problem, best, place, centre, target * spread, target),
+        float(_crossing(problem, best, place, centre, -target * spread, target)),
+        float(_crossing(problem, best, place, centre, target * spread, target)),
     )
 
 
@@ -147,7 +149,9 @@ def limits(unmixed: Unmixed, level: float = 0.95) -> dict[str, float]:
     named = {e.name for e in unmixed.declared}
     rows = [library.source_of.index(n) for n in dict.fromkeys(library.source_of) if n not in named]
     columns = templates_at(t, fit.edges_kev, fit.width, fit.tilt)[rows] * _shape(unmixed)
-    k = stats.norm.ppf(level)
+    seen = (columns.sum(axis=1) > LEAST_SEEN) & offered(t, with_continuum=False)[rows]
+    rows, columns = [row for row, some in zip(rows, seen, strict=True) if some], columns[seen]
+    k = float(ndtri(level))
     null = _amplitude_sigma(fit, columns, np.zeros(len(rows)))
     limit = 2.0 * k * null
     for _ in range(5):
@@ -178,7 +182,7 @@ def _peak_in_groups(unmixed: Unmixed, energy_kev: float) -> FloatArray:
     fit = unmixed.fit
     width = likelihood.width_at(energy_kev, fit.width, fit.tilt)
     sigma = SIGMA_PER_FWHM * unmixed.task.library.fwhm_kev(energy_kev, width)
-    return np.diff(stats.norm.cdf(unmixed.fit.edges_kev, energy_kev, sigma))
+    return np.diff(ndtr((unmixed.fit.edges_kev - energy_kev) / sigma))
 
 
 def line_evidence(unmixed: Unmixed, name: str, energy_kev: float, share: float) -> LineEvidence:
@@ -194,7 +198,8 @@ def line_evidence(unmixed: Unmixed, name: str, energy_kev: float, share: float) 
     if not peak.max(initial=0.0) > 1e-3:  # outside the groups
         return LineEvidence(energy_kev, energy_kev, 0.0, 0.0)
     inside = peak > 0.05 * peak.max()
-    line = np.minimum(share * own.sum() * peak, own)
+    total = sum(fit.amplitudes[first + i] for i in places)
+    line = np.minimum(share * total * peak, own)
     rest = fit.expected - line
     net = (t.data.counts - rest)[inside]
     covered = max(float(peak[inside].sum()), 1e-9)
@@ -212,7 +217,7 @@ def unexplained_peaks(unmixed: Unmixed, least_sigma: float) -> list[Peak]:
     t, fit = unmixed.task, unmixed.fit
     centres = 0.5 * (fit.edges_kev[1:] + fit.edges_kev[:-1])
     columns = np.array([_peak_in_groups(unmixed, energy) for energy in centres])
-    sigma = np.sqrt(scores(fit, columns))
+    sigma = np.sqrt(scores(t, fit, columns))
     net = -(columns @ fit.pull) / np.maximum((columns**2 * fit.weights).sum(axis=1), 1e-300)
     peaks = []
     left = np.where(sigma >= least_sigma, sigma, 0.0)
@@ -234,7 +239,7 @@ def _deviance_moments() -> tuple[FloatArray, FloatArray, FloatArray]:
     n = np.arange(0, 400)
     mean, variance = np.empty_like(expected), np.empty_like(expected)
     for i, mu in enumerate(expected):
-        probability = stats.poisson.pmf(n, mu)
+        probability = np.exp(xlogy(n, mu) - mu - gammaln(n + 1))
         with np.errstate(divide="ignore", invalid="ignore"):
             deviance = 2.0 * (mu - n + np.where(n > 0, n * np.log(n / mu), 0.0))
         mean[i] = (probability * deviance).sum()
@@ -253,5 +258,5 @@ def goodness(unmixed: Unmixed) -> Goodness:
     dof = max(mean - parameters_used(fit), 0.2 * mean, 1.0)
     # a scaled chi-squared with the right mean and variance
     scale = variance / (2.0 * mean)
-    p_value = float(stats.chi2.sf(total / scale, dof / scale))
+    p_value = float(chdtrc(dof / scale, total / scale))
     return Goodness(total / dof, p_value)

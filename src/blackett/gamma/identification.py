@@ -45,6 +45,8 @@ METHODS = ("unmix",)
 UNKNOWN_SIGMA = 6.0
 """A peak that nothing explains makes the answer unknown from about this significance on."""
 MOST_LINES, MOST_CANDIDATES = 6, 5
+DECLARED_FROM = 0.9
+"""Probability at the declaring limit; a candidate that failed the full test has no more."""
 
 
 @dataclass(frozen=True)
@@ -341,8 +343,8 @@ def _line_through(stored: FloatArray, true: FloatArray) -> tuple[float, float]:
 
 
 def _probability(ratio: float, needed: float) -> float:
-    """Posterior probability: a source at its declaring limit has 0.9."""
-    return _logistic(0.5 * (ratio - needed) + math.log(9.0))
+    """Posterior probability: a source at its declaring limit has `DECLARED_FROM`."""
+    return _logistic(0.5 * (ratio - needed) + math.log(DECLARED_FROM / (1.0 - DECLARED_FROM)))
 
 
 def _nuclide(unmixed: Unmixed, found: unmixing.Evidence, distance_mm: float | None) -> NuclideFound:
@@ -376,7 +378,7 @@ def _amplitudes_of(unmixed: Unmixed, name: str) -> dict[int, float]:
 def _counts_per_decay(
     unmixed: Unmixed, found: unmixing.Evidence, distance_mm: float | None
 ) -> float | None:
-    """Counts in the fitted groups per decay at a distance, for the fitted mixture of looks."""
+    """Counts per decay at a distance, for the fitted mixture of looks."""
     if distance_mm is None:
         return None
     templates = unmixed.task.library
@@ -423,11 +425,14 @@ def _candidates(unmixed: Unmixed) -> tuple[Candidate, ...]:
     t = unmixed.task
     best: dict[str, float] = {}
     present = {e.name for e in unmixed.declared}
-    for name, gain in zip(t.library.source_of, unmixing.all_scores(unmixed), strict=True):
+    gains = unmixing.all_scores(unmixed) / unmixing.strain(t, unmixed.fit)
+    gains[~unmixing.offered(t, with_continuum=False)] = 0.0
+    for name, gain in zip(t.library.source_of, gains.tolist(), strict=True):
         if name not in present and name != CONTINUUM:
-            best[name] = max(best.get(name, 0.0), float(gain))
+            best[name] = max(best.get(name, 0.0), gain)
     listed = [
-        Candidate(n, round(_probability(g, unmixing.needed(t, n)), 4)) for n, g in best.items()
+        Candidate(name, round(min(_probability(g, unmixing.needed(t, name)), DECLARED_FROM), 4))
+        for name, g in best.items()
     ]
     likely = [c for c in listed if c.probability >= 0.01]
     return tuple(sorted(likely, key=lambda c: -c.probability)[:MOST_CANDIDATES])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
 
 __all__ = ["RoomComponent", "draw_room", "room_components"]
 
+CONCENTRATION_OF = {
+    "K-40": "k40_bq_kg", "U-238": "u238_bq_kg", "Th-232": "th232_bq_kg",
+    "Rn-222": "radon_bq_m3", "cosmic": "cosmic",
+}  # fmt: skip
+"""Field of `Concentrations` for each component of the background."""
+ONE_OF_EACH = Concentrations(**dict.fromkeys(CONCENTRATION_OF.values(), 1.0))
 LEAD_MM = (10.0, 40.0)
 """Thicknesses of the lead castles that stand for all in a fit."""
 LOWEST_COUNTED_KEV = 20.0
@@ -89,9 +96,7 @@ def _rates(
 def room_components(instrument: Detector, bins: int) -> tuple[RoomComponent, ...]:
     """Components of an unmeasured background: rooms, open ground, lead castles, soft continua."""
     typical = Concentrations(**{name: median for name, (median, _) in PRIORS.items()})
-    spread = {"K-40": "k40_bq_kg", "U-238": "u238_bq_kg", "Th-232": "th232_bq_kg",
-              "Rn-222": "radon_bq_m3", "cosmic": "cosmic"}  # fmt: skip
-    sigma = {name: math.hypot(PRIORS[field][1], PLACE_SIGMA) for name, field in spread.items()}
+    sigma = {n: math.hypot(PRIORS[field][1], PLACE_SIGMA) for n, field in CONCENTRATION_OF.items()}
     made = []
     walls = _rates(natural_background(typical), typical.cosmic, instrument, bins)
     made += [RoomComponent(name, rate, sigma[name]) for name, rate in walls.items()]
@@ -125,6 +130,20 @@ def room_components(instrument: Detector, bins: int) -> tuple[RoomComponent, ...
     return tuple(made)
 
 
+@cache
+def _unit_rates(instrument: Detector, bins: int, place: str) -> Mapping[str, FloatArray]:
+    """Counts per second by deposited energy for one unit of each concentration in a place."""
+    return _rates(natural_background(ONE_OF_EACH, place), 1.0, instrument, bins)
+
+
+def _in_place(instrument: Detector, bins: int, place: str, of: Concentrations) -> FloatArray:
+    """Counts per second by deposited energy (bins,) in the open at these concentrations."""
+    units = _unit_rates(instrument, bins, place)
+    return np.asarray(
+        sum(getattr(of, CONCENTRATION_OF[name]) * rate for name, rate in units.items())
+    )
+
+
 def draw_room(instrument: Detector, bins: int, rng: Generator) -> FloatArray:
     """Counts per second by deposited energy (bins,) of a place drawn from the priors."""
     of = sample_concentrations(rng)
@@ -135,9 +154,8 @@ def draw_room(instrument: Detector, bins: int, rng: Generator) -> FloatArray:
     for place, share in zip(PLACES, shares, strict=True):
         # deep inside soil or concrete there is twice the fluence of a half space
         scale = share * (0.5 if place.endswith("medium") else 1.0)
-        open_sky = natural_background(of, place)
-        total += leak * scale * sum(_rates(open_sky, of.cosmic, instrument, bins).values())
+        total += leak * scale * _in_place(instrument, bins, place, of)
         if lead_mm:
-            castle = inside_lead(open_sky, lead_mm)
+            castle = inside_lead(natural_background(of, place), lead_mm)
             total += scale * sum(_rates(castle, of.cosmic, instrument, bins).values())
     return total

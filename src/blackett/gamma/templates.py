@@ -154,18 +154,23 @@ class RoomColumns:
 class Library:
     """All columns of one detector.
 
-    `by_energy` (L, G + 1, N) are the columns, side by side; `source_of` and `look_of` name each
-    column; `reach_kev` (N,) is the energy above which a fifth of a column's peak counts lie;
-    `log_prior` (N,) is the logarithm of the source's prior odds relative to a common one; width
-    index 0 .. L - 1 with the nominal resolution at `nominal_width`, the unit-to-unit spread
-    `width_sigma`, and `tilt_sigma` that of its change with ln E.
+    `by_energy` (L, G + 1, N) float32 are the columns, side by side; `source_of` names each column.
+    `own_share` (N,) is the share of 4 pi seen by a column's point source, NaN for a column that
+    keeps its own place. `line_kev` (N, n), padded with NaN, and `line_share` (N, n) are a column's
+    lines and the share of its counts in each one's peak; `reach_kev` (N,) is the energy above which
+    a fifth of its peak counts lie. `log_prior` (N,) is the logarithm of the source's prior odds
+    relative to a common one. Width index 0 .. L - 1, with the nominal resolution at
+    `nominal_width`, the unit-to-unit spread `width_sigma`, and `tilt_sigma` that of its change with
+    ln E.
     """
 
     detector: Detector
     grid_step: float
     by_energy: FloatArray
     source_of: tuple[str, ...]
-    look_of: tuple[Look | None, ...]
+    own_share: FloatArray
+    line_kev: FloatArray
+    line_share: FloatArray
     counts_per_decay: FloatArray
     reach_kev: FloatArray
     log_prior: FloatArray
@@ -187,7 +192,23 @@ class Library:
 
     def columns(self, chosen: Sequence[int]) -> FloatArray:
         """Some columns, (K, L, G + 1)."""
-        return np.ascontiguousarray(self.by_energy[:, :, list(chosen)].transpose(2, 0, 1))
+        chosen_columns = self.by_energy[:, :, list(chosen)].transpose(2, 0, 1)
+        return np.ascontiguousarray(chosen_columns, dtype=np.float64)
+
+    @cached_property
+    def look_of(self) -> tuple[Look | None, ...]:
+        """The look of each column, None for a continuum; worked out on first use."""
+        looks: list[Look | None] = []
+        for name in dict.fromkeys(self.source_of):
+            none = [None] * len(CONTINUUM_SLOPES_KEV)
+            looks += none if name == CONTINUUM else _looks(_source(name), self.detector)
+        return tuple(looks)
+
+    @cached_property
+    def same_source(self) -> np.ndarray:
+        """True (N, N) for columns of one source."""
+        names = np.array(self.source_of)
+        return np.asarray(names[:, None] == names[None, :])
 
     def fwhm_kev(self, energy_kev: float, width: float) -> float:
         """Full width at half maximum of a peak at a width index."""
@@ -205,17 +226,14 @@ class Library:
     def counts_per_decay_at(self, column: int, distance_mm: float) -> float:
         """Counts per decay with the source at a distance; an extended one keeps its own place."""
         counts = float(self.counts_per_decay[column])
-        look = self.look_of[column]
-        if look is None or look.scene.extended is not None:
-            return counts
-        here = seen_share(self.detector, look.scene.reference_mm)
-        return counts * seen_share(self.detector, distance_mm) / here
+        here = float(self.own_share[column])
+        return counts if np.isnan(here) else counts * seen_share(self.detector, distance_mm) / here
 
     def peaks_of(self, name: str) -> tuple[FloatArray, FloatArray]:
         """Line energies (n,) of a source and the share of counts (columns, n) in each peak."""
-        energies, peaks = _peaks(_source(name), self.detector)
-        per_decay = self.counts_per_decay[list(self.columns_of(name))]
-        return energies, peaks / per_decay[:, None]
+        rows = list(self.columns_of(name))
+        lines = np.isfinite(self.line_kev[rows[0]])
+        return self.line_kev[rows[0], lines], self.line_share[rows][:, lines]
 
 
 @cache
@@ -368,10 +386,16 @@ def _build(name: str) -> _Kept:
     n_continua = len(CONTINUUM_SLOPES_KEV)
     names = [s.name for s, rows in zip(registry, deposits, strict=True) for _ in rows]
     priors = [LOG_PRIOR[s.rarity] for s, rows in zip(registry, deposits, strict=True) for _ in rows]
+    counts_per_decay = stack[:, 2 * floor :].sum(axis=1)
+    shares = [_own_share(source, instrument) for source in registry]
+    line_kev, peaks = _padded([_peaks(source, instrument) for source in registry], n_continua)
     return _Kept(
         by_energy=_cumulative(stack, foldings, floor).transpose(1, 2, 0).astype(np.float32),
         source_of=np.array(names + [CONTINUUM] * n_continua),
-        counts_per_decay=stack[:, 2 * floor :].sum(axis=1),
+        counts_per_decay=counts_per_decay,
+        own_share=np.concatenate([*shares, np.full(n_continua, np.nan)]),
+        line_kev=line_kev,
+        line_share=peaks / counts_per_decay[:, None],
         reach_kev=np.concatenate(
             [*(_reach_kev(source, instrument) for source in registry), np.full(n_continua, np.inf)]
         ),
@@ -379,6 +403,32 @@ def _build(name: str) -> _Kept:
         fluorescence=_fluorescence(instrument, grid, foldings, floor),
         **{f"room_{k}": v for k, v in vars(_room(instrument, grid, foldings, floor)).items()},
     )
+
+
+def _own_share(source: Source, instrument: Detector) -> FloatArray:
+    """Share of 4 pi that each look's point source sees (looks,); NaN for an extended one."""
+    scenes = [look.scene for look in _looks(source, instrument)]
+    return np.array(
+        [
+            np.nan if scene.extended is not None else seen_share(instrument, scene.reference_mm)
+            for scene in scenes
+        ]
+    )
+
+
+def _padded(
+    lines: list[tuple[FloatArray, FloatArray]], n_continua: int
+) -> tuple[FloatArray, FloatArray]:
+    """Line energies, padded with NaN, and peak counts, padded with 0, by column: (N, n) each."""
+    most = max(energies.size for energies, _ in lines)
+    n_columns = sum(len(rows) for _, rows in lines) + n_continua
+    kev, peaks = np.full((n_columns, most), np.nan), np.zeros((n_columns, most))
+    first = 0
+    for energies, rows in lines:
+        stop = first + len(rows)
+        kev[first:stop, : energies.size], peaks[first:stop, : energies.size] = energies, rows
+        first = stop
+    return kev, peaks
 
 
 def _width_sigma(instrument: Detector, grid: _Grid) -> float:
@@ -434,8 +484,9 @@ def _fluorescence(
 MADE_FROM = (
     "data/cross_sections.csv", "data/elements.csv", "data/lines.csv", "data/decays.csv",
     "data/nuclides.csv", "data/sources.csv", "data/scenes.npz", "data/betas.csv",
-    "data/coincidences.csv",
+    "data/coincidences.csv", "data/fluorescence.csv", "data/materials.csv",
     "background.py", "bremsstrahlung.py", "detector.py",
+    "electrons.py", "photons.py", "phototables.py",
     "decay.py", "folding.py", "kernels.py", "layers.py", "matter.py", "nuclides.py", "response.py",
     "room.py", "scene.py", "sources.py", "templates.py",
 )  # fmt: skip
@@ -448,6 +499,9 @@ class _Kept(NamedTuple):
     by_energy: np.ndarray  # (L, G + 1, N) float32
     source_of: np.ndarray  # (N,) names
     counts_per_decay: FloatArray
+    own_share: FloatArray
+    line_kev: FloatArray
+    line_share: FloatArray
     reach_kev: FloatArray
     log_prior: FloatArray
     fluorescence: FloatArray  # (X, L, G + 1)
@@ -493,15 +547,16 @@ def _keep(kept: _Kept, path: Path) -> None:
         aside.replace(path)
     except OSError as error:
         logger.warning("templates are not kept: %s", error)
-        aside.unlink(missing_ok=True)
+        if aside.exists():
+            aside.unlink()
 
 
 def _loaded(path: Path) -> _Kept | None:
     """Kept arrays; None if there are none, or damaged ones."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return _Kept(**{name: file[name] for name in _Kept._fields})
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None
 
 
@@ -509,19 +564,14 @@ def _assembled(instrument: Detector, sha256: str, kept: _Kept) -> Library:
     grid = _grid(instrument)
     germanium = instrument.crystal == "germanium"
     names = tuple(str(name) for name in kept.source_of)
-    looks: list[Look | None] = []
-    for known in dict.fromkeys(names):
-        looks += (
-            [None] * len(CONTINUUM_SLOPES_KEV)
-            if known == CONTINUUM
-            else _looks(_source(known), instrument)
-        )
     return Library(
         detector=instrument,
         grid_step=grid.step,
-        by_energy=np.ascontiguousarray(kept.by_energy, dtype=np.float64),
+        by_energy=np.ascontiguousarray(kept.by_energy),
         source_of=names,
-        look_of=tuple(looks),
+        own_share=kept.own_share,
+        line_kev=kept.line_kev,
+        line_share=kept.line_share,
         counts_per_decay=kept.counts_per_decay,
         reach_kev=kept.reach_kev,
         log_prior=kept.log_prior,

@@ -120,7 +120,8 @@ class Task:
 class Evidence:
     """How much the data need one source.
 
-    `ratio` is twice the log-likelihood ratio of leaving the source out; `counts` its fitted counts.
+    `ratio` is twice the log-likelihood ratio of leaving the source out, over the fit's strain; `counts`
+    are its fitted counts above the detector's lowest energy.
     """
 
     name: str
@@ -275,8 +276,9 @@ def _pile_up(data: Grouped) -> tuple[FloatArray, FloatArray]:
     columns = []
     for other in (whole, second):
         sums = np.maximum(np.fft.irfft(whole * other, size)[: grid.size - 1], 0.0)
-        # the sum of bins i and j is centred on edge i + j + 1
-        at_edges = np.concatenate([[0.0, 0.0], np.cumsum(sums)])[: grid.size]
+        # the sum of bins i and j is spread evenly about edge i + j + 1
+        running = np.concatenate([[0.0, 0.0], np.cumsum(sums)])[: grid.size + 1]
+        at_edges = 0.5 * (running[:-1] + running[1:])[: grid.size]
         columns.append(np.diff(np.interp(data.edges_kev, grid, at_edges)))
     prior = total * total / data.live_time_s * RESOLVING_TIME_S
     return np.array(columns), np.full(2, prior)
@@ -353,7 +355,7 @@ def templates_at(t: Task, edges_kev: FloatArray, width: float, tilt: float = 0.0
     """All library columns (N, B) in the groups whose true edges are given, at one width."""
     library = t.library
     at_edges = many_at(library.by_energy, library.grid_step, edges_kev, width, tilt)
-    return np.ascontiguousarray(np.diff(at_edges, axis=0).T)
+    return (at_edges[1:] - at_edges[:-1]).T
 
 
 # --- proposing -------------------------------------------------------------------
@@ -379,6 +381,7 @@ class _Metric:
     variance: FloatArray  # (B,)
     scaled: FloatArray  # (B, M) U / variance
     core: FloatArray  # (M, M) (1 + U' U / variance)^-1
+    root: FloatArray  # (B, M) scaled times the Cholesky root of core
 
     def apply(self, columns: FloatArray) -> FloatArray:
         """Inverse covariance times each row of (N, B)."""
@@ -387,9 +390,9 @@ class _Metric:
 
     def squares(self, columns: FloatArray) -> FloatArray:
         """x' C^-1 x of each row of (N, B)."""
-        along = columns @ self.scaled
-        shared = ((along @ self.core) * along).sum(axis=1)
-        return np.asarray((columns**2 / self.variance).sum(axis=1) - shared)
+        along = columns @ self.root
+        square = (columns * columns) @ (1.0 / self.variance)
+        return np.asarray(square - (along * along).sum(axis=1))
 
 
 def _metric(t: Task) -> _Metric:
@@ -403,45 +406,48 @@ def _metric(t: Task) -> _Metric:
         modes.append(t.settings.background_scale_sigma * scaled_background[None, :])
     u = np.vstack(modes).T
     scaled = u / variance[:, None]
-    return _Metric(variance, scaled, np.linalg.inv(np.eye(u.shape[1]) + u.T @ scaled))
+    core = np.linalg.inv(np.eye(u.shape[1]) + u.T @ scaled)
+    return _Metric(variance, scaled, core, scaled @ np.linalg.cholesky(core))
 
 
-def propose(t: Task, with_continuum: bool) -> list[_Proposal]:
+def propose(t: Task, with_continua: tuple[bool, ...]) -> list[list[_Proposal]]:
     """The best sets of columns on the lattice of gains and offsets, best first.
 
-    `with_continuum` also offers continua of unknown origin.
+    One list for each of `with_continua`: whether continua of unknown origin are offered, too.
     """
     metric = _metric(t)
     net = t.data.counts - t.data.background_ratio * t.data.background
-    proposals = [_proposal(t, metric, net, point, with_continuum) for point in LATTICE]
-    return sorted(proposals, key=lambda p: p.objective)
+    found: list[list[_Proposal]] = [[] for _ in with_continua]
+    for gain, offset in LATTICE:
+        columns = _columns_at(t, gain, offset)
+        squares = np.maximum(metric.squares(columns), 1e-300)
+        for proposals, with_continuum in zip(found, with_continua, strict=True):
+            chosen, amplitudes, left = _pursue(t, columns, squares, net, metric, with_continuum)
+            active = tuple(int(c) - n_room(t) for c in chosen[n_room(t) :])
+            objective = 0.5 * (left + gain**2 + offset**2)
+            proposals.append(_Proposal(active, amplitudes, gain, offset, objective))
+    return [sorted(proposals, key=lambda p: p.objective) for proposals in found]
 
 
-def _proposal(
-    t: Task, metric: _Metric, net: FloatArray, point: tuple[float, float], with_continuum: bool
-) -> _Proposal:
-    """What the pursuit finds at one gain and offset, in units of their prior sigmas."""
+def _columns_at(t: Task, gain: float, offset: float) -> FloatArray:
+    """Columns (K, B), those of no source first, at a gain and offset in units of their sigmas."""
     library = t.library
-    gain, offset = point
     edges = t.data.edges_kev * (1 + gain * library.gain_sigma) + offset * library.offset_sigma_kev
     common = library.fluorescence
     if t.room:
         common = np.concatenate([library.room.columns, common])
     nominal = library.nominal_width
-    columns = np.vstack(
-        [
-            np.diff(cumulative_at(common, library.grid_step, edges, nominal, 0.0)),
-            templates_at(t, edges, nominal),
-        ]
-    )
-    chosen, amplitudes, left = _pursue(t, columns, net, metric, with_continuum)
-    active = tuple(int(c) - n_room(t) for c in chosen[n_room(t) :])
-    objective = 0.5 * (left + gain**2 + offset**2)
-    return _Proposal(active, amplitudes, gain, offset, objective)
+    own = np.diff(cumulative_at(common, library.grid_step, edges, nominal, 0.0))
+    return np.concatenate([own.T, templates_at(t, edges, nominal).T], axis=1).T
 
 
 def _pursue(
-    t: Task, columns: FloatArray, net: FloatArray, metric: _Metric, with_continuum: bool
+    t: Task,
+    columns: FloatArray,
+    squares: FloatArray,
+    net: FloatArray,
+    metric: _Metric,
+    with_continuum: bool,
 ) -> tuple[list[int], FloatArray, float]:
     """Orthogonal matching pursuit with non-negative amplitudes.
 
@@ -449,7 +455,6 @@ def _pursue(
     plus the cost of the columns taken.
     """
     n_background = n_room(t)
-    squares = np.maximum(metric.squares(columns), 1e-300)
     chosen = list(range(n_background))
     amplitudes, misfit = _nnls(columns[chosen], net, metric)
     penalty = 0.0
@@ -473,7 +478,7 @@ def _pursue(
     return chosen, amplitudes, misfit + penalty
 
 
-def _offered(t: Task, with_continuum: bool) -> np.ndarray:
+def offered(t: Task, with_continuum: bool) -> np.ndarray:
     """Columns (N,) that may be taken: those with a line inside the groups."""
     inside = t.library.reach_kev > t.data.edges_kev[0]
     return np.asarray(inside if with_continuum else inside & ~t.library.is_continuum)
@@ -482,10 +487,9 @@ def _offered(t: Task, with_continuum: bool) -> np.ndarray:
 def _costs(t: Task, active: list[int], with_continuum: bool) -> FloatArray:
     """Chi-squared that each library column (N,) must win to be proposed beside the active ones."""
     library = t.library
-    present = {library.source_of[c] for c in active}
-    more = np.array([name in present for name in library.source_of])
+    more = library.same_source[list(active)].any(axis=0)
     cost = np.where(more, MORE_SCENE_COST, NEW_SOURCE_COST - 2.0 * library.log_prior)
-    return np.where(_offered(t, with_continuum), cost, np.inf)
+    return np.where(offered(t, with_continuum), cost, np.inf)
 
 
 def _nnls(columns: FloatArray, net: FloatArray, metric: _Metric) -> tuple[FloatArray, float]:
@@ -628,7 +632,7 @@ def prune(t: Task, fit: Fit, active: tuple[int, ...]) -> tuple[Fit, tuple[int, .
     return fit, active
 
 
-def scores(fit: Fit, columns: FloatArray) -> FloatArray:
+def scores(t: Task, fit: Fit, columns: FloatArray) -> FloatArray:
     """Score test of each column (N, B) against a fit: predicted gain in twice the likelihood."""
     free = (fit.parameters > 0) | (np.arange(fit.parameters.size) >= fit.amplitudes.size)
     jacobian = fit.jacobian[free]
@@ -654,7 +658,7 @@ def grow(
     more = np.array([name in present for name in t.library.source_of])
     new = t.settings.needed - 2.0 * t.library.log_prior
     cost = np.where(more, 2.0 * MORE_SCENE_COST, new)
-    cost[~_offered(t, with_continuum)] = np.inf
+    cost[~offered(t, with_continuum)] = np.inf
     cost[list(active)] = np.inf
     for best in np.argsort(cost - gain)[:3]:
         if gain[best] < 0.5 * cost[best] or not np.isfinite(cost[best]):
@@ -680,17 +684,21 @@ def _settle(t: Task, proposal: _Proposal, with_continuum: bool) -> tuple[Fit, tu
 
 def unmix(t: Task) -> Unmixed:
     """Declare the sources that this spectrum needs; see the module's text."""
-    tried = _settled(t, with_continuum=False)
-    if not t.room:
-        # soft continua are part of a modelled room; beside a measured one they are news
-        tried += _settled(t, with_continuum=True)
+    # soft continua are part of a modelled room; beside a measured one they are news
+    with_continua = (False,) if t.room else (False, True)
+    proposed = propose(t, with_continua)
+    tried = [
+        found
+        for proposals, with_continuum in zip(proposed, with_continua, strict=True)
+        for found in _settled(t, proposals, with_continuum)
+    ]
     fit, active = min(tried, key=lambda found: found[0].objective + _cost(t, found[1]))
     fit, active, ratios = _certain(t, fit, active)
     first, places = n_room(t), columns_by_source(t, active)
     declared = [
         Evidence(
             name,
-            float(sum(fit.parts[first + i].sum() for i in own)),
+            float(sum(fit.amplitudes[first + i] for i in own)),
             ratios[name],
         )
         for name, own in places.items()
@@ -698,9 +706,11 @@ def unmix(t: Task) -> Unmixed:
     return Unmixed(t, fit, active, tuple(sorted(declared, key=lambda e: -e.ratio)))
 
 
-def _settled(t: Task, with_continuum: bool) -> list[tuple[Fit, tuple[int, ...]]]:
+def _settled(
+    t: Task, proposals: list[_Proposal], with_continuum: bool
+) -> list[tuple[Fit, tuple[int, ...]]]:
     """Fits of the best proposals, at most two different sets of columns."""
-    distinct = {p.active: p for p in reversed(propose(t, with_continuum))}
+    distinct = {p.active: p for p in reversed(proposals)}
     close = sorted(distinct.values(), key=lambda p: p.objective)[:2]
     return [
         _settle(t, p, with_continuum)
@@ -730,4 +740,4 @@ def all_scores(unmixed: Unmixed) -> FloatArray:
     """Score test of every library column (N,) against the final fit."""
     t, fit = unmixed.task, unmixed.fit
     shape = np.exp(np.clip(fit.shape @ t.modes, -3, 3))
-    return scores(fit, templates_at(t, fit.edges_kev, fit.width, fit.tilt) * shape)
+    return scores(t, fit, templates_at(t, fit.edges_kev, fit.width, fit.tilt) * shape)

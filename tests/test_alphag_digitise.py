@@ -92,12 +92,11 @@ def test_points_sit_on_wires_and_bins_in_order_of_time() -> None:
 
 def test_two_tracks_in_one_column_and_bin_make_ghosts() -> None:
     pitch = 2 * np.pi / 256
-    gas = dots([(150.0, 1.0, 0.0)])
     both = np.array(
         [[150 * np.cos(1.0 + d), 150 * np.sin(1.0 + d), z] for d, z in ((0, 0), (3 * pitch, 200))]
     )
-    for all_pairs, most in ((True, True), (False, False)):
-        events = 60
+    events = 60
+    for all_pairs in (True, False):
         many = GasSegments(
             np.repeat(np.arange(events), 2), np.arange(2 * events), np.full(2 * events, 11),
             np.tile(both, (events, 1)), np.tile(both, (events, 1)), np.zeros(2 * events),
@@ -105,8 +104,7 @@ def test_two_tracks_in_one_column_and_bin_make_ghosts() -> None:
         )  # fmt: skip
         points = seen(many, DigitiseSettings(points=replace(QUIET, pair_all=all_pairs)))
         ghosts = (points.track < 0).mean()
-        assert (ghosts > 0.3) == most
-    assert len(gas) == 1
+        assert ghosts > 0.3 if all_pairs else ghosts < 0.3
 
 
 def test_noise_points_are_spread_over_the_chamber() -> None:
@@ -116,6 +114,15 @@ def test_noise_points_are_spread_over_the_chamber() -> None:
     assert len(points) == pytest.approx(5 * n * 268 / 311, rel=0.1)  # those in reach of the drift
     assert (points.track == -1).all()
     assert np.std(points.z_mm) == pytest.approx(2304 / np.sqrt(12), rel=0.1)
+
+
+@pytest.mark.parametrize("mode", ["fast", "full"])
+def test_an_event_too_large_is_refused_not_cut(mode: str) -> None:
+    settings = DigitiseSettings(mode=mode, points=Points(noise_points=70_000.0))
+    with pytest.raises(InputError, match="event 0 is too large"):
+        seen(dots([(150.0, 1.0, 0.0)]), settings)
+    with pytest.raises(InputError, match="event 0 is too large"):
+        seen(dots([(150.0, 1.0, 0.0)], loss_mev=50.0), DigitiseSettings(mode=mode))
 
 
 def test_deconvolution_recovers_isolated_charges_exactly() -> None:
@@ -221,6 +228,8 @@ def test_pattern_marks_the_groups_hit() -> None:
         (Wires, {"cross_talk": (0.5, 0.0, 0.0, 0.0)}),
         (Wires, {"noise_counts": float("nan")}),
         (Pads, {"width_mm": 0.0}),
+        (Pads, {"window": (-1, 3)}),
+        (Wires, {"window": (0, 0)}),
         (Points, {"noise_points": -1.0}),
         (Barrel, {"attenuation_mm": 0.0}),
         (Trigger, {"prompt_window_ns": -5.0}),

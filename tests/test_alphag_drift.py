@@ -7,7 +7,7 @@ import pytest
 
 from blackett.alphag import drift
 from blackett.alphag.drift import DriftSettings, drift_table
-from blackett.alphag.geometry.materials import read_table
+from blackett.alphag.geometry.tables import read_table
 from blackett.errors import InputError
 
 ROWS = np.array([[float(v) for v in row.values()] for row in read_table("drift_table.csv")])

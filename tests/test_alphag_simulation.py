@@ -15,12 +15,13 @@ from blackett.alphag.simulation import (
     RECIPES,
     Recipe,
     Sample,
+    find_recipe,
     read_recipe,
-    recipe,
     recipe_hash,
     simulate,
     simulate_batches,
 )
+from blackett.cli import main
 from blackett.errors import InputError
 from blackett.seeds import generator
 
@@ -34,7 +35,7 @@ def test_every_recipe_has_its_file() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_recipe_files_are_complete_and_are_the_named_recipes(path: Path) -> None:
-    assert recipe(path) == RECIPES[path.stem]
+    assert find_recipe(path) == RECIPES[path.stem]
     text = path.read_text(encoding="utf-8")
     tree = [RECIPES[path.stem]]
     while tree:
@@ -66,9 +67,9 @@ def test_bad_recipes_are_refused(text: str, rule: str) -> None:
 
 def test_unknown_recipes_are_refused() -> None:
     with pytest.raises(InputError, match="cosmics"):
-        recipe("sphere")
+        find_recipe("sphere")
     with pytest.raises(InputError, match="cannot be read"):
-        recipe("nowhere.toml")
+        find_recipe("nowhere.toml")
     with pytest.raises(InputError, match="at least 1"):
         list(simulate(RECIPES["disc"], 0, generator(1)))
 
@@ -126,26 +127,31 @@ def test_full_mode_runs_the_same_events() -> None:
     assert len(one.points) == pytest.approx(len(other.points), rel=0.25)
 
 
-def command(*words: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-c", "import sys; from blackett.cli import main; sys.exit(main())"]
-    return subprocess.run([*line, "alphag", "simulate", *words], capture_output=True, text=True)
+WORDS = ["alphag", "simulate", "--recipe", "disc", "--events", "60", "--shard-events", "20"]
 
 
 def test_command_writes_the_same_bytes_for_any_number_of_workers_and_resumes(
-    tmp_path: Path,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--recipe", "disc", "--events", "60", "--shard-events", "20", "--seed", "5"]
-    for workers in ("1", "2"):
-        ran = command(*words, "--out", str(tmp_path / workers), "--workers", workers)
-        assert ran.returncode == 0, ran.stderr
+    seeded = [*WORDS, "--seed", "5", "--out"]
+    assert main([*seeded, str(tmp_path / "1")]) == 0
+    line = [sys.executable, "-c", "import sys; from blackett.cli import main; sys.exit(main())"]
+    words = [*seeded, str(tmp_path / "2"), "--workers", "2"]
+    ran = subprocess.run([*line, *words], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
     for k in range(3):
         name = f"shard-{k:05d}.parquet"
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
-    noted = formats.parquet_metadata(tmp_path / "1" / "shard-00000.parquet")
-    assert noted["seed"] == "5" and noted["recipe_sha256"] == recipe_hash(RECIPES["disc"])
-    assert noted["command"].startswith("blackett alphag simulate --recipe disc --events 60")
-    kept = command(*words, "--out", str(tmp_path / "1"))
-    assert kept.returncode == 0 and "0 made now" in kept.stdout
-    other = command(*words[:-1], "6", "--out", str(tmp_path / "1"))
-    assert other.returncode == 2 and "is there already" in other.stderr
     assert [event.number for event in formats.read(tmp_path / "1")] == list(range(60))
+    capsys.readouterr()
+    assert main([*seeded, str(tmp_path / "1")]) == 0
+    assert "0 made now" in capsys.readouterr().out
+    assert main([*WORDS, "--seed", "6", "--out", str(tmp_path / "1")]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_shards_say_how_they_were_made(tmp_path: Path) -> None:
+    assert main([*WORDS[:4], "--events", "5", "--seed", "7", "--out", str(tmp_path)]) == 0
+    noted = formats.parquet_metadata(tmp_path / "shard-00000.parquet")
+    assert noted["seed"] == "7" and noted["recipe_sha256"] == recipe_hash(RECIPES["disc"])
+    assert noted["command"].startswith("blackett alphag simulate --recipe disc --events 5")

@@ -10,8 +10,8 @@ from blackett.alphag.gun import Primaries, annihilate, at_points, in_disc
 from blackett.alphag.particles import mass_of
 from blackett.alphag.transport import Process, Settings, Transported, transport
 from blackett.alphag.transport.apparatus import build_apparatus
+from blackett.alphag.transport.energy_loss import max_transfer, restricted_loss
 from blackett.alphag.transport.hadrons import delta_cosine, elastic_cosine, reaction_factor
-from blackett.alphag.transport.ionisation import max_transfer, restricted_loss
 from blackett.alphag.transport.motion import deflected, helix_step
 from blackett.alphag.transport.showers import (
     brems_photon,

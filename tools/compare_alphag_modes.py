@@ -1,22 +1,49 @@
-"""Fast against full digitisation of the same events: the table of the docs, as Markdown.
+"""Digitisations of the same disc events, as Markdown: fast against full mode, or what the chosen
+settings do and what the others do that were tried (full mode).
 
-python tools/compare_alphag_modes.py [--events 1000] [--recipe disc]
+python tools/compare_alphag_modes.py [--events 1000] [--what modes|choices|muons]
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import tyro
 
 from blackett.alphag import gun
-from blackett.alphag.digitise import Digitised, DigitiseSettings, Points, digitise, trigger_clusters
+from blackett.alphag.digitise import (
+    Digitised,
+    DigitiseSettings,
+    Pads,
+    Points,
+    Wires,
+    digitise,
+    trigger_clusters,
+)
 from blackett.alphag.transport import Transported, transport
 from blackett.seeds import generator
 
 SETTINGS = DigitiseSettings()
+FULL = replace(SETTINGS, mode="full")
+EVERY_PAIR = Points(pair_all=True)
+MODES = {
+    "fast": SETTINGS,
+    "full": FULL,
+    "fast, every pair": replace(SETTINGS, points=EVERY_PAIR),
+    "full, every pair": replace(FULL, points=EVERY_PAIR),
+}
+CHOICES = {
+    "as chosen": FULL,
+    **{f"gain {g}": replace(FULL, wires=Wires(size_per_electron=g)) for g in (10.0, 12.0, 20.0)},
+    **{f"pad noise {n}": replace(FULL, pads=Pads(noise_counts=n)) for n in (2.0, 4.0)},
+    "pad window (4, 9)": replace(FULL, pads=Pads(window=(4, 9))),
+    "every pair": replace(FULL, points=EVERY_PAIR),
+    "gain 20, every pair": replace(FULL, wires=Wires(size_per_electron=20.0), points=EVERY_PAIR),
+}
+NEAR_FULL_SCALE = 1800.0  # counts of 2047
 
 
 def residuals(moved: Transported, seen: Digitised) -> dict[str, np.ndarray]:
@@ -72,6 +99,8 @@ def summary(moved: Transported, settings: DigitiseSettings) -> dict[str, float]:
         "events without a point, %": 100 * (counts == 0).mean(),
         "points of a pion that crosses, median": float(np.median(found["count"])),
         "points of no track (ghosts, noise), %": 100 * (seen.points["track"] < 0).mean(),
+        "pads above 1800 of 2047 counts, %": 100
+        * (seen.points["pad_amplitude"] > NEAR_FULL_SCALE).mean(),
         "width in r-phi, mm": width(found["rphi"]),
         "width in z, mm": width(found["z"]),
         "pull width in r-phi": width(found["pull_rphi"]),
@@ -85,28 +114,32 @@ def summary(moved: Transported, settings: DigitiseSettings) -> dict[str, float]:
     }
 
 
-def main(events: int = 1000) -> None:
-    """Print the table."""
-    rng = generator(1)
-    moved = transport(gun.annihilate(gun.in_disc(events, rng), rng), rng)
-    every_pair = Points(pair_all=True)
-    columns = {
-        "fast": summary(moved, SETTINGS),
-        "full": summary(moved, replace(SETTINGS, mode="full")),
-        "fast, every pair": summary(moved, replace(SETTINGS, points=every_pair)),
-        "full, every pair": summary(moved, replace(SETTINGS, mode="full", points=every_pair)),
-    }
+def print_table(moved: Transported, settings: dict[str, DigitiseSettings]) -> None:
+    """Rows of numbers, one column for each digitisation."""
+    columns = {name: summary(moved, chosen) for name, chosen in settings.items()}
     sys.stdout.write("| | " + " | ".join(columns) + " |\n|---" + "|---" * len(columns) + "|\n")
-    for name in columns["fast"]:
+    for name in next(iter(columns.values())):
         cells = " | ".join(f"{column[name]:.4g}" for column in columns.values())
         sys.stdout.write(f"| {name} | {cells} |\n")
+
+
+def print_muons(events: int, rng: np.random.Generator) -> None:
+    """Shares of muons with two trigger clusters."""
     muons = transport(gun.cosmic_muons(events, rng), rng)
-    seen = digitise(muons, generator(2), SETTINGS)
-    share = 100 * (trigger_clusters(seen.trigger) >= 2).mean()
+    passing = trigger_clusters(digitise(muons, generator(2), SETTINGS).trigger) >= 2
     crossing = np.bincount(muons.gas.event, minlength=events) > 0
-    inside = 100 * (trigger_clusters(seen.trigger)[crossing] >= 2).mean()
-    sys.stdout.write(f"\nmuons into the bore with at least 2 clusters: {share:.3g} %, ")
-    sys.stdout.write(f"of those that reach the gas: {inside:.3g} %\n")
+    sys.stdout.write(f"muons into the bore with at least 2 clusters: {100 * passing.mean():.3g} %,")
+    sys.stdout.write(f" of those that reach the gas: {100 * passing[crossing].mean():.3g} %\n")
+
+
+def main(events: int = 1000, what: Literal["modes", "choices", "muons"] = "modes") -> None:
+    """Print one of the tables."""
+    rng = generator(1)
+    if what == "muons":
+        print_muons(events, rng)
+        return
+    moved = transport(gun.annihilate(gun.in_disc(events, rng), rng), rng)
+    print_table(moved, MODES if what == "modes" else CHOICES)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python tools/measure_false_alarms.py --spectra 10000 --seconds 60 --out false-alarms.jsonl
 
-Each recording has its own place, unit and model (RadiaCode 101 to 110 in turn); the seed of recording i
-does not depend on how the work is shared out. Finished recordings in --out are not done again.
+Each recording has its own place, unit and model (RadiaCode 101 to 110 in turn); the seed of
+recording i does not depend on how the work is shared out. Finished recordings in --out are not done
+again.
 """
 
 from __future__ import annotations

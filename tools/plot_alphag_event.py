@@ -15,8 +15,7 @@ import numpy as np
 import tyro
 
 from blackett.alphag import formats
-from blackett.alphag.simulation import recipe as find
-from blackett.alphag.simulation import simulate
+from blackett.alphag.simulation import find_recipe, simulate
 from blackett.seeds import generator
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def main(
     if file is not None:
         source = formats.read(file)
     else:
-        chosen = find(recipe)
+        chosen = find_recipe(recipe)
         chosen = replace(chosen, digitise=replace(chosen.digitise, mode=mode))
         source = simulate(chosen, events, generator(seed))
     chosen_events = list(islice(source, events))

@@ -1,9 +1,9 @@
 """Identify the measured spectra beside the checkout and write the answers, a table, and pictures.
 
-    python tools/score_real.py --data ../shared/data/real-dev --scorer ../shared/tools/score_identify.py \
-        --prefix radiacode/ --core --out build/real
+    python tools/score_real.py --data ../shared/data/real-dev \
+        --scorer ../shared/tools/score_identify.py --prefix radiacode/ --core --out build/real
 
-The folder holds results.jsonl, table.md and a picture of every answer that is not exactly the label.
+The folder holds results.jsonl, table.md and a picture of every answer that is not just the label.
 The measured files themselves are not part of this project.
 """
 
@@ -67,7 +67,8 @@ def line(row: dict[str, str], given: dict[str, Any]) -> str:
             f"{n['nuclide']} ({n['significance_sigma']:.0f} sigma)" for n in given["nuclides"]
         )
         said = said or given["verdict"]
-    return f"| {Path(row['file']).name} | {row['detector']} | {row['labels'].replace(';', ', ')} | {said} |"
+    labels = row["labels"].replace(";", ", ")
+    return f"| {Path(row['file']).name} | {row['detector']} | {labels} | {said} |"
 
 
 def main() -> None:

@@ -1,1 +1,62 @@
-"""Where did this antihydrogen atom annihilate?"""
+"""Where did this antihydrogen atom annihilate?
+
+    >>> from blackett import alphag
+    >>> from blackett.seeds import generator
+    >>> events = list(alphag.simulate("disc", 100, generator(1)))  # doctest: +SKIP
+    >>> events = list(alphag.read("shard-00000.parquet"))  # doctest: +SKIP
+
+Importing this package is quick and silent; each name below loads what it needs on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blackett.alphag.event import BarHits, Event, EventBatch, SpacePoints, Truth, TruthTracks
+    from blackett.alphag.formats import read, read_batches, write_parquet
+    from blackett.alphag.simulation import Recipe, find_recipe, simulate, simulate_batches
+
+__all__ = [
+    "BarHits",
+    "Event",
+    "EventBatch",
+    "Recipe",
+    "SpacePoints",
+    "Truth",
+    "TruthTracks",
+    "find_recipe",
+    "read",
+    "read_batches",
+    "simulate",
+    "simulate_batches",
+    "write_parquet",
+]
+_HOME = {
+    "BarHits": "event",
+    "Event": "event",
+    "EventBatch": "event",
+    "Recipe": "simulation",
+    "SpacePoints": "event",
+    "Truth": "event",
+    "TruthTracks": "event",
+    "find_recipe": "simulation",
+    "read": "formats",
+    "read_batches": "formats",
+    "simulate": "simulation",
+    "simulate_batches": "simulation",
+    "write_parquet": "formats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,6 +5,7 @@ Everything here reads an `Unmixed` and refits it where a likelihood has to be pr
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from blackett.gamma.unmix import (
     parameters_used,
     problem_with,
     scores,
+    strain,
     templates_at,
 )
 
@@ -213,20 +215,39 @@ def line_evidence(unmixed: Unmixed, name: str, energy_kev: float, share: float) 
 
 
 def unexplained_peaks(unmixed: Unmixed, least_sigma: float) -> list[Peak]:
-    """Peaks of at least `least_sigma` that the score test would add to the fit, strongest first."""
+    """Peaks of at least `least_sigma` that the fit does not explain, strongest first.
+
+    The smaller of two significances counts: the score test's, which knows the nuisances, and that
+    of the Poisson likelihood ratio, which is right for a few counts where hardly any are expected.
+    """
     t, fit = unmixed.task, unmixed.fit
     centres = 0.5 * (fit.edges_kev[1:] + fit.edges_kev[:-1])
     columns = np.array([_peak_in_groups(unmixed, energy) for energy in centres])
-    sigma = np.sqrt(scores(t, fit, columns))
-    net = -(columns @ fit.pull) / np.maximum((columns**2 * fit.weights).sum(axis=1), 1e-300)
+    sigma = np.sqrt(scores(fit, columns) / strain(t, fit))
     peaks = []
     left = np.where(sigma >= least_sigma, sigma, 0.0)
     while left.max(initial=0.0) > 0.0:
         best = int(np.argmax(left))
-        peaks.append(Peak(float(centres[best]), float(net[best]), float(sigma[best])))
+        net, ratio = _added_peak(t.data.counts, fit.expected, columns[best])
+        significance = min(float(sigma[best]), math.sqrt(ratio))
+        if significance >= least_sigma:
+            peaks.append(Peak(float(centres[best]), net, significance))
         width = 1.5 * t.library.fwhm_kev(centres[best], fit.width)
         left[np.abs(centres - centres[best]) < width] = 0.0
-    return peaks
+    return sorted(peaks, key=lambda peak: -peak.significance_sigma)
+
+
+def _added_peak(counts: FloatArray, expected: FloatArray, peak: FloatArray) -> tuple[float, float]:
+    """Counts of a peak added to a fixed expectation, and twice the Poisson log-likelihood ratio."""
+    share, total = peak / expected, float(peak.sum())
+    highest = float(counts.sum()) / max(total, 1e-9) + 1.0
+    low, high = 0.0, highest
+    for _ in range(60):  # the slope falls with the amplitude: bisect to its zero
+        middle = 0.5 * (low + high)
+        rising = float((counts * share / (1.0 + middle * share)).sum()) > total
+        low, high = (middle, high) if rising else (low, middle)
+    ratio = 2.0 * (float((counts * np.log1p(low * share)).sum()) - low * total)
+    return low, max(ratio, 0.0)
 
 
 # --- goodness of fit -------------------------------------------------------------

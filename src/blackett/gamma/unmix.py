@@ -120,8 +120,8 @@ class Task:
 class Evidence:
     """How much the data need one source.
 
-    `ratio` is twice the log-likelihood ratio of leaving the source out, over the fit's strain; `counts`
-    are its fitted counts above the detector's lowest energy.
+    `ratio` is twice the log-likelihood ratio of leaving the source out, over the fit's strain;
+    `counts` are its fitted counts above the detector's lowest energy.
     """
 
     name: str
@@ -632,7 +632,7 @@ def prune(t: Task, fit: Fit, active: tuple[int, ...]) -> tuple[Fit, tuple[int, .
     return fit, active
 
 
-def scores(t: Task, fit: Fit, columns: FloatArray) -> FloatArray:
+def scores(fit: Fit, columns: FloatArray) -> FloatArray:
     """Score test of each column (N, B) against a fit: predicted gain in twice the likelihood."""
     free = (fit.parameters > 0) | (np.arange(fit.parameters.size) >= fit.amplitudes.size)
     jacobian = fit.jacobian[free]
@@ -740,4 +740,4 @@ def all_scores(unmixed: Unmixed) -> FloatArray:
     """Score test of every library column (N,) against the final fit."""
     t, fit = unmixed.task, unmixed.fit
     shape = np.exp(np.clip(fit.shape @ t.modes, -3, 3))
-    return scores(t, fit, templates_at(t, fit.edges_kev, fit.width, fit.tilt) * shape)
+    return scores(fit, templates_at(t, fit.edges_kev, fit.width, fit.tilt) * shape)

@@ -1,6 +1,7 @@
 """Measured RadiaCode spectra: what must stay true of the answers, in broad terms.
 
-One recording of each source ("core" of ../shared/data/real-dev), scored by the scorer beside it.
+One recording of each source with a label "likely" or better ("core" of ../shared/data/real-dev),
+scored by the scorer beside it. docs/real-spectra.md holds the measured scores.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def score(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     )
     ran = subprocess.run(
         [sys.executable, str(scorer), "--index", str(index), "--results", str(answers),
-         "--core", "--prefix", "radiacode/", "--json"],
+         "--core", "--prefix", "radiacode/", "--min-confidence", "likely", "--json"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return dict(json.loads(ran.stdout)["summary"])
@@ -55,11 +56,11 @@ def test_every_file_is_answered(score: dict[str, Any]) -> None:
 
 
 def test_most_sources_are_named(score: dict[str, Any]) -> None:
-    assert score["recall"] >= 0.8
+    assert score["recall"] >= 0.85
 
 
 def test_few_names_are_wrong(score: dict[str, Any]) -> None:
-    assert score["phantoms_per_file"] <= 0.4
+    assert score["phantoms_per_file"] <= 0.1
 
 
 def test_background_is_not_called_a_nuclide(score: dict[str, Any]) -> None:

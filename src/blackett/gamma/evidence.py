@@ -22,7 +22,6 @@ from blackett.gamma.unmix import (
     parameters_used,
     problem_with,
     scores,
-    strain,
     templates_at,
 )
 
@@ -223,7 +222,7 @@ def unexplained_peaks(unmixed: Unmixed, least_sigma: float) -> list[Peak]:
     t, fit = unmixed.task, unmixed.fit
     centres = 0.5 * (fit.edges_kev[1:] + fit.edges_kev[:-1])
     columns = np.array([_peak_in_groups(unmixed, energy) for energy in centres])
-    sigma = np.sqrt(scores(fit, columns) / strain(t, fit))
+    sigma = np.sqrt(scores(fit, columns))
     peaks = []
     left = np.where(sigma >= least_sigma, sigma, 0.0)
     while left.max(initial=0.0) > 0.0:

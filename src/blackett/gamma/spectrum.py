@@ -261,7 +261,7 @@ class Spectrum:
         if self.calibration is None:
             raise InputError(
                 f"spectrum {self.name or self.source_file or ''!r} has no energy calibration: "
-                "give one with recalibrate()"
+                "give one with recalibrate(), or --calibration-kev on the command line"
             )
         return self.calibration
 

@@ -32,6 +32,7 @@ def identify(
     detector: str | None = None,
     distance_mm: float | None = None,
     live_time_s: float | None = None,
+    calibration_kev: tuple[float, ...] | None = None,
     method: str = "unmix",
 ) -> Iterator[Any]:
     """Name the radionuclides in spectrum files.
@@ -45,6 +46,8 @@ def identify(
         detector: The instrument, where the file does not name it (radiacode-103, hpge, ...).
         distance_mm: Distance from source to crystal: gives activities in Bq.
         live_time_s: Live time, used where the file states none.
+        calibration_kev: Energy axis a0 a1 [a2 ...], keV at the centre of channel c, where the file
+            has none or a wrong one.
         method: How to identify: unmix.
     """
     if not files:
@@ -53,7 +56,7 @@ def identify(
     for file in files:
         try:
             spectra = _read(file, live_time_s)
-            for number, spectrum in enumerate(spectra):
+            for number, spectrum in enumerate(_calibrated(spectra, calibration_kev)):
                 found, unmixed = _identified(
                     spectrum, room, number, str(file), detector, distance_mm, limits, method
                 )
@@ -70,6 +73,22 @@ def _read(file: Path, live_time_s: float | None) -> list[Spectrum]:
     from blackett.gamma import formats
 
     return formats.read(file, live_time_s=live_time_s)
+
+
+def _calibrated(
+    spectra: list[Spectrum], coefficients_kev: tuple[float, ...] | None
+) -> list[Spectrum]:
+    """The spectra, and backgrounds embedded in them, on the axis given by hand, if one is."""
+    if coefficients_kev is None:
+        return spectra
+    from blackett.gamma.calibration import EnergyCalibration
+
+    axis = EnergyCalibration(coefficients_kev)
+    made = []
+    for spectrum in spectra:
+        room = spectrum.background.recalibrate(axis) if spectrum.background else None
+        made.append(spectrum.recalibrate(axis).with_background(room))
+    return made
 
 
 def _one_spectrum(file: Path, live_time_s: float | None) -> Spectrum:

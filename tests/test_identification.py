@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from blackett import gamma
 from blackett.errors import InputError
 from blackett.gamma.calibration import EnergyCalibration
 from blackett.gamma.identification import (
@@ -236,3 +238,12 @@ def test_uncalibrated_background_is_refused(caesium: Spectrum) -> None:
 def test_an_axis_out_of_range_is_refused(caesium: Spectrum) -> None:
     with pytest.raises(InputError, match="calibration"):
         identify(caesium.recalibrate(EnergyCalibration((0.0, 0.01))))
+
+
+def test_all_spectra_of_a_file_at_once() -> None:
+    """`gamma.identify(gamma.read(path))` answers each spectrum, numbered from 0."""
+    example = Path(__file__).parents[1] / "examples" / "simulated-cs137-radiacode-103.xml"
+    spectra = gamma.read(example)
+    together = gamma.identify(spectra + spectra)
+    assert [found.spectrum for found in together] == [0, 1]
+    assert [n.nuclide for n in together[1].nuclides] == ["Cs-137"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -19,12 +19,13 @@ from blackett.gamma import evidence
 from blackett.gamma import unmix as unmixing
 from blackett.gamma.detector import Detector, detector, detector_for
 from blackett.gamma.likelihood import width_at
-from blackett.gamma.spectrum import rebin
+from blackett.gamma.spectrum import Spectrum, rebin
 from blackett.gamma.templates import CONTINUUM, library
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from blackett.arrays import FloatArray
-    from blackett.gamma.spectrum import Spectrum
     from blackett.gamma.templates import Library
     from blackett.gamma.unmix import Grouped, Settings, Unmixed
 
@@ -136,8 +137,24 @@ class Identification:
 # --- entry ---------------------------------------------------------------------
 
 
+@overload
 def identify(
-    spectrum: Spectrum,
+    spectrum: Spectrum, background: Spectrum | None = ..., method: str = ..., *,
+    detector_name: str | None = ..., distance_mm: float | None = ..., with_limits: bool = ...,
+    settings: Settings = ...,
+) -> Identification: ...  # fmt: skip
+
+
+@overload
+def identify(
+    spectrum: Sequence[Spectrum], background: Spectrum | None = ..., method: str = ..., *,
+    detector_name: str | None = ..., distance_mm: float | None = ..., with_limits: bool = ...,
+    settings: Settings = ...,
+) -> list[Identification]: ...  # fmt: skip
+
+
+def identify(
+    spectrum: Spectrum | Sequence[Spectrum],
     background: Spectrum | None = None,
     method: str = "unmix",
     *,
@@ -145,19 +162,27 @@ def identify(
     distance_mm: float | None = None,
     with_limits: bool = False,
     settings: Settings = unmixing.DEFAULT,
-) -> Identification:
-    """Identify the nuclides in one spectrum.
+) -> Identification | list[Identification]:
+    """Identify the nuclides in one spectrum, or in each of several (all that a file holds).
 
     `background` replaces one embedded in the spectrum. `detector_name` is needed where the file
-    does not name its instrument; `distance_mm`, from source to crystal, turns rates into
-    activities; `with_limits` adds the detection limit of every source not declared.
+    does not name its instrument; `distance_mm`, from source to the crystal's centre, turns rates
+    into activities; `with_limits` adds the detection limit of every source not declared.
     Raises InputError for an unknown method or detector, an uncalibrated spectrum, or a background
     recorded on another kind of axis.
     """
-    return identify_with_fit(
-        spectrum, background, method, detector_name=detector_name, distance_mm=distance_mm,
-        with_limits=with_limits, settings=settings,
-    )[0]  # fmt: skip
+    spectra = [spectrum] if isinstance(spectrum, Spectrum) else spectrum
+    found = [
+        replace(
+            identify_with_fit(
+                one, background, method, detector_name=detector_name, distance_mm=distance_mm,
+                with_limits=with_limits, settings=settings,
+            )[0],
+            spectrum=number,
+        )
+        for number, one in enumerate(spectra)
+    ]  # fmt: skip
+    return found[0] if isinstance(spectrum, Spectrum) else found
 
 
 def identify_with_fit(

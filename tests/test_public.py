@@ -28,7 +28,7 @@ PUBLIC = {
         "deposited", "deposited_in_scenes", "k_lines", "lines_of", "peak_counts", "seen_share",
     ],
     "blackett.gamma.identification": [
-        "Calibration", "Candidate", "Identification", "Line", "Model", "NotDetected",
+        "Calibration", "Candidate", "Identification", "Model", "NotDetected",
         "NuclideFound", "identify", "identify_with_fit",
     ],
     "blackett.gamma.likelihood": [

@@ -8,19 +8,18 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from blackett.gamma.evidence import Goodness
+from blackett.gamma.evidence import Goodness, LineEvidence
 from blackett.gamma.identification import (
     Calibration,
     Candidate,
     Identification,
-    Line,
     Model,
     NotDetected,
     NuclideFound,
 )
 from blackett.gamma.table import as_table
 
-LINES = (Line(238.6, 236.1, 5120.0, 30.1), Line(911.2, 904.7, 900.0, 9.7))
+LINES = (LineEvidence(238.6, 236.1, 5120.0, 30.1), LineEvidence(911.2, 904.7, 900.0, 9.7))
 THORIUM = NuclideFound("Th-232", 0.99991, 41.2, 1234.5, (1200.4, 1301.0), None, None, LINES)
 ANSWER = Identification(
     file="rock.xml", spectrum=0, detector="radiacode-103", live_time_s=3600.0, counts=25931,

@@ -33,7 +33,6 @@ __all__ = [
     "Calibration",
     "Candidate",
     "Identification",
-    "Line",
     "Model",
     "NotDetected",
     "NuclideFound",
@@ -51,16 +50,6 @@ DECLARED_FROM = 0.9
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of a declared nuclide as the data show it."""
-
-    energy_kev: float
-    observed_kev: float
-    net_counts: float
-    significance_sigma: float
-
-
-@dataclass(frozen=True)
 class NuclideFound:
     """A source declared present above background."""
 
@@ -71,7 +60,7 @@ class NuclideFound:
     net_cps_interval_95: tuple[float, float]
     activity_bq: float | None
     activity_bq_interval_95: tuple[float, float] | None
-    lines: tuple[Line, ...]
+    lines: tuple[evidence.LineEvidence, ...]
 
 
 @dataclass(frozen=True)
@@ -412,7 +401,7 @@ def _counts_per_decay(
     return found.counts / decays if decays > 0 else None
 
 
-def _lines(unmixed: Unmixed, name: str) -> tuple[Line, ...]:
+def _lines(unmixed: Unmixed, name: str) -> tuple[evidence.LineEvidence, ...]:
     """The strongest lines of a source, those that overlap joined, by energy."""
     templates = unmixed.task.library
     amplitudes = _amplitudes_of(unmixed, name)
@@ -424,7 +413,7 @@ def _lines(unmixed: Unmixed, name: str) -> tuple[Line, ...]:
     for energy, part in _joined(energies, share, templates, unmixed.fit.width)[:MOST_LINES]:
         seen = evidence.line_evidence(unmixed, name, energy, part)
         if seen.significance_sigma >= 2.0:
-            shown.append(Line(**asdict(seen)))
+            shown.append(seen)
     return tuple(sorted(shown, key=lambda line: line.energy_kev))
 
 

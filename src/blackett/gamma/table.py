@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
 
-    from blackett.gamma.identification import Identification, Line, NuclideFound
+    from blackett.gamma.evidence import LineEvidence
+    from blackett.gamma.identification import Identification, NuclideFound
 
 __all__ = ["as_table"]
 
@@ -91,7 +92,7 @@ def _figures(value: float) -> str:
     return f"{rounded:.0f}" if 100.0 <= rounded < 1e6 else f"{rounded:.3g}"
 
 
-def _line(line: Line | None) -> tuple[str, str, str]:
+def _line(line: LineEvidence | None) -> tuple[str, str, str]:
     if line is None:
         return "", "", ""
     return f"{line.energy_kev:.1f}", f"{line.observed_kev:.0f}", f"{line.significance_sigma:.1f}"

@@ -21,12 +21,14 @@ __all__ = ["VERBS", "main"]
 
 VERBS = {
     ("alphag", "simulate"): "blackett.alphag.verbs:simulate",
+    ("gamma", "evaluate"): "blackett.gamma.evaluate.verbs:evaluate",
     ("gamma", "identify"): "blackett.gamma.verbs:identify",
     ("gamma", "response"): "blackett.gamma.verbs:response",
     ("gamma", "sources"): "blackett.gamma.verbs:sources",
 }
 SUMMARIES = {
     ("alphag", "simulate"): "simulate events in the radial time projection chamber",
+    ("gamma", "evaluate"): "compare methods on the same simulated spectra",
     ("gamma", "identify"): "name the radionuclides in spectrum files",
     ("gamma", "response"): "what the detector makes of one photon energy",
     ("gamma", "sources"): "the reportable sources, or one of them with its lines",

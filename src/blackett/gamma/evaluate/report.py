@@ -1,0 +1,237 @@
+"""The report of an evaluation: tables, pictures and numbers of all suites and methods."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blackett.gamma.evaluate import metrics, pictures
+from blackett.gamma.evaluate.answers import families
+from blackett.gamma.evaluate.runs import collected
+from blackett.report import Estimate, Report
+from blackett.seeds import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from blackett.gamma.evaluate.plan import Plan
+    from blackett.gamma.evaluate.runs import Answered
+    from blackett.report.document import Cell
+
+__all__ = ["evaluation_report"]
+
+COUNTS = (100, 1000, 10000)
+SHIPPED = ("hybrid", "unmix", "net")
+"""Methods that declare by a rule of their own."""
+
+
+def evaluation_report(
+    plan: Plan,
+    methods: Sequence[str],
+    folder: Path,
+    provenance: Mapping[str, str],
+    false_alarm: float = 0.01,
+) -> Report:
+    """All figures, from the answers that `runs.run` left in `folder`."""
+    made = _Made(plan, tuple(methods), folder, false_alarm)
+    report = Report("Identification: methods side by side", provenance)
+    made.comparison(report)
+    made.alarms(report)
+    made.detections(report)
+    made.calibration(report)
+    made.stresses(report)
+    made.confusions(report)
+    return report
+
+
+class _Made:
+    """Answers of all suites, with the thresholds; each part of the report is a method."""
+
+    def __init__(
+        self, plan: Plan, methods: tuple[str, ...], folder: Path, false_alarm: float
+    ) -> None:
+        self.methods, self.false_alarm = methods, false_alarm
+        self.suites = plan.suites
+        self.of = {s.name: collected(plan, s, methods, folder) for s in plan.suites}
+        background = self.of["background"]
+        self.limits = {
+            m: metrics.threshold(background.answers[m].score, false_alarm) for m in methods
+        }
+        self.shipped = tuple(m for m in methods if m in SHIPPED)
+
+    def declared(self, suite: Answered, method: str) -> np.ndarray:
+        """What a method names at the common rate of false alarms, (n, F)."""
+        return np.asarray(suite.answers[method].score > self.limits[method])
+
+    def scored(self, name: str) -> dict[str, metrics.Scores]:
+        suite = self.of[name]
+        return {
+            m: metrics.scores(suite.present, self.declared(suite, m), generator(1))
+            for m in self.methods
+        }
+
+    def comparison(self, report: Report) -> None:
+        """Methods at three numbers of counts, at equal false alarms and as shipped."""
+        report.section("At equal false alarms")
+        report.text(
+            f"Each method's threshold is set so that {100 * self.false_alarm:g} % of "
+            f"{len(self.of['background'].live_time_s)} spectra of rooms alone have anything named. "
+            "One to three sources, drawn by how often owners meet them, share the net counts above "
+            "33 keV; scenes, rooms, units and their axis errors are drawn anew each time. Rn-222 "
+            "counts as Ra-226, Th-228 as Th-232. Intervals: 95 %, bootstrap over spectra."
+        )
+        by_suite = {f"counts-{n}": self.scored(f"counts-{n}") for n in COUNTS}
+        report.figure(
+            pictures.f1_picture(by_suite, COUNTS), "F1 against net counts, at equal false alarms."
+        )
+        columns = ["net counts", "method", "precision", "recall", "micro F1", "macro F1", "exact"]
+        report.table(columns, [
+            [f"{n:,}", m, *asdict_values(s)]
+            for n in COUNTS for m, s in by_suite[f"counts-{n}"].items()
+        ])  # fmt: skip
+        report.numbers("equal_false_alarms", {k: _plain(v) for k, v in by_suite.items()})
+        report.numbers("thresholds", self.limits)
+        report.section("As shipped")
+        report.text("The same spectra, with each method's own rule for what it declares.")
+        shipped = {
+            f"counts-{n}": {
+                m: metrics.scores(self.of[f"counts-{n}"].present,
+                                  self.of[f"counts-{n}"].answers[m].declared, generator(1))
+                for m in self.shipped
+            }
+            for n in COUNTS
+        }  # fmt: skip
+        report.table(columns, [
+            [f"{n:,}", m, *asdict_values(s)]
+            for n in COUNTS for m, s in shipped[f"counts-{n}"].items()
+        ])  # fmt: skip
+        report.numbers("as_shipped", {k: _plain(v) for k, v in shipped.items()})
+
+    def alarms(self, report: Report) -> None:
+        """False alarms of each method's own rule on rooms alone."""
+        report.section("False alarms as shipped")
+        suite = self.of["background"]
+        rows: list[list[Cell]] = []
+        noted = {}
+        for m in self.shipped:
+            each, hourly = metrics.false_alarms(suite.answers[m].declared, suite.live_time_s)
+            unknown = metrics.share(
+                int((suite.answers[m].unknown > 0.5).sum()), len(suite.live_time_s)
+            )
+            rows.append([m, each, hourly, unknown])
+            noted[m] = {"per_spectrum": each, "per_hour": hourly, "unknown": unknown}
+        report.table(["method", "a spectrum", "an hour of background", "unknown a spectrum"], rows)
+        report.numbers("false_alarms", noted)
+
+    def detections(self, report: Report) -> None:
+        """Detection probability of single sources against counts."""
+        report.section("Detection against counts")
+        suite = self.of["detection"]
+        counts = suite.net_counts.sum(axis=1)
+        hit = {m: (self.declared(suite, m) & suite.present).any(axis=1) for m in self.methods}
+        curves = {m: metrics.detection(counts, hit[m]) for m in self.methods}
+        report.text(
+            "One source, every source equally likely, at equal false alarms. "
+            "Detected: the right name is among those given."
+        )
+        report.figure(pictures.detection_picture(curves), "Detection probability of one source.")
+        report.table(
+            ["method", "half detected from", "90 % from"],
+            [[m, c.counts_for_half, c.counts_for_90] for m, c in curves.items()],
+            "Net counts, by isotonic regression.",
+        )
+        report.numbers("detection", {m: asdict(c) for m, c in curves.items()})
+        names, best = families(), self.methods[0]
+        per_source: list[list[Cell]] = []
+        for k in np.flatnonzero(suite.present.any(axis=0)):
+            rows = suite.present[:, k]
+            curve = metrics.detection(counts[rows], hit[best][rows])
+            per_source.append([
+                names[k], int(rows.sum()), metrics.share(int(hit[best][rows].sum()), rows.sum()),
+                curve.counts_for_half,
+            ])  # fmt: skip
+        report.table(
+            ["source", "spectra", f"detected by {best}", "half detected from"], per_source,
+            "By source, over all counts.",
+        )  # fmt: skip
+
+    def calibration(self, report: Report) -> None:
+        """Reliability of probabilities and coverage of rate intervals."""
+        report.section("Calibration")
+        curves, errors, noted = {}, {}, {}
+        rows: list[list[Cell]] = []
+        for m in self.shipped:
+            p, true = self._probabilities(m)
+            curves[m] = metrics.reliability(p, true)
+            errors[m] = metrics.expected_calibration_error(p, true)
+            held = [metrics.coverage(self.of[f"counts-{n}"], m)[1] for n in COUNTS]
+            rows.append([m, errors[m], *held])
+            noted[m] = {"ece": errors[m], "coverage_95": dict(zip(COUNTS, held, strict=True))}
+        if not curves:
+            report.text("No method with probabilities was asked.")
+            return
+        report.figure(
+            pictures.reliability_picture(curves),
+            "Of all answers with a stated probability: the share that is true.",
+        )
+        report.table(
+            ["method", "ECE", *(f"95 % interval holds, {n:,} counts" for n in COUNTS)], rows
+        )
+        report.numbers("calibration", noted)
+
+    def _probabilities(self, method: str) -> tuple[np.ndarray, np.ndarray]:
+        """Stated probabilities and truth of every answer that has one, in the three suites."""
+        p, true = [], []
+        for n in COUNTS:
+            suite = self.of[f"counts-{n}"]
+            score = suite.answers[method].score
+            said = np.isfinite(score)
+            p.append(1.0 / (1.0 + np.exp(-np.clip(score[said], -30.0, 30.0))))
+            true.append(suite.present[said])
+        return np.concatenate(p), np.concatenate(true)
+
+    def stresses(self, report: Report) -> None:
+        """Micro F1 of each method in every stress suite."""
+        names = [s for s in self.suites if s.name.startswith(("stress-", "mixture-"))]
+        if not names:
+            return
+        report.section("Stress")
+        report.text("Micro F1 at equal false alarms, 2,000 net counts, one condition moved.")
+        table = {s.name: self.scored(s.name) for s in names}
+        report.table(
+            ["condition", *self.methods],
+            [[s.title, *(table[s.name][m].micro_f1 for m in self.methods)] for s in names],
+        )
+        report.numbers("stress", {k: _plain(v) for k, v in table.items()})
+
+    def confusions(self, report: Report) -> None:
+        """What single sources are taken for, by the first method."""
+        report.section("Confusion")
+        suite, best = self.of["detection"], self.methods[0]
+        matrix = metrics.confusion(suite.present, self.declared(suite, best))
+        report.figure(
+            pictures.confusion_picture(matrix, families()),
+            f"{best}, single sources of 20 to 20,000 net counts: what each is named.",
+        )
+        wrong = [
+            (matrix[i, j], families()[i], families()[j])
+            for i, j in np.argwhere(np.nan_to_num(matrix[:, :-1]) > 0.1)
+            if i != j
+        ]
+        report.table(
+            ["there", "named", "share of spectra"],
+            [[there, named, float(s)] for s, there, named in sorted(wrong, reverse=True)[:25]],
+            "The most frequent wrong names.",
+        )
+
+
+def asdict_values(of: metrics.Scores) -> list[Estimate]:
+    """The figures in their order."""
+    return list(vars(of).values())
+
+
+def _plain(of: Mapping[str, metrics.Scores]) -> dict[str, dict[str, Estimate]]:
+    return {method: dict(vars(s)) for method, s in of.items()}

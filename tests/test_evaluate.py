@@ -1,0 +1,177 @@
+"""Trials, baselines and the comparison of methods."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from blackett.errors import InputError
+from blackett.gamma import baselines
+from blackett.gamma.detector import detector
+from blackett.gamma.evaluate import METHODS, Plan, Suite, evaluation_report, metrics, planned, run
+from blackett.gamma.evaluate.answers import families, places
+from blackett.gamma.evaluate.plan import CHUNK, draw_chunk
+from blackett.gamma.evaluate.runs import collected
+from blackett.gamma.trials import Conditions, draw_sources, draw_trial, offered_names
+from blackett.report import write
+from blackett.seeds import generator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DETECTOR = "radiacode-103"
+STRONG = Conditions(net_counts=20000.0, shield=(), live_time_s=(600.0, 600.0))
+BASELINES = ("nnls", "nearest", "peaks")
+
+
+def test_trial_holds_the_counts_that_were_asked_for() -> None:
+    room = draw_trial((), Conditions(net_counts=0.0, live_time_s=(600.0, 600.0)), generator(5))
+    full = draw_trial(("Co-60",), STRONG, generator(5))
+    assert room.present == () and room.spectrum.background is not None
+    assert full.net_counts == (20000.0,)
+    beside = full.spectrum.background
+    assert beside is not None
+    scale = full.spectrum.live_time_s / beside.live_time_s
+    above = full.spectrum.centres_kev > 45.0
+    net = (full.spectrum.counts - scale * beside.counts)[above].sum()
+    assert net == pytest.approx(20000.0, rel=0.05)
+
+
+def test_conditions_are_held() -> None:
+    fixed = Conditions(gain_error=0.04, offset_error_kev=12.0, background="none", shield=())
+    trial = draw_trial(("K-40",), fixed, generator(1))
+    assert trial.spectrum.background is None
+    with pytest.raises(InputError, match="live_time_s"):
+        Conditions(live_time_s=(10.0, 1.0))
+
+
+def test_series_never_come_twice() -> None:
+    rng = generator(2)
+    names = ("Ra-226", "Rn-222", "Th-232", "Th-228")
+    for _ in range(50):
+        drawn = draw_sources(names, 4, rng)
+        assert not {"Ra-226", "Rn-222"} <= set(drawn)
+        assert not {"Th-232", "Th-228"} <= set(drawn)
+
+
+def test_offered_names_leave_out_what_lies_below_the_range() -> None:
+    names = offered_names(detector(DETECTOR))
+    assert {"Cs-137", "Co-60", "Am-241"} <= set(names)
+    assert not {"I-125", "Pd-103"} & set(names)
+
+
+@pytest.mark.parametrize(
+    "method", [baselines.nearest_template, baselines.nonnegative_least_squares]
+)
+def test_baselines_name_a_strong_source_on_a_true_axis(method) -> None:  # type: ignore[no-untyped-def]
+    true_axis = Conditions(
+        net_counts=50000.0, gain_error=0.0, offset_error_kev=0.0, shield=(), distance_mm=(50, 51)
+    )
+    for name in ("Cs-137", "Co-60", "Am-241"):
+        trial = draw_trial((name,), true_axis, generator(3))
+        scores = method(trial.spectrum, DETECTOR)
+        assert baselines._names()[int(scores.argmax())] == name
+
+
+def test_peak_search_finds_the_lines_of_cobalt_and_nothing_in_an_empty_net() -> None:
+    trial = draw_trial(("Co-60",), STRONG, generator(4))
+    scores = baselines.peak_search(trial.spectrum, DETECTOR)
+    assert scores[baselines._names().index("Co-60")] > 3.0
+    room = draw_trial((), Conditions(net_counts=0.0), generator(4))
+    assert baselines.peak_search(room.spectrum, DETECTOR).max() < 3.0
+
+
+def test_scores_of_known_declarations() -> None:
+    present = np.array([[1, 0], [1, 1], [0, 0], [0, 1]], dtype=bool)
+    declared = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], dtype=bool)
+    found = metrics.scores(present, declared, generator(1))
+    assert found.micro_precision.value == pytest.approx(3 / 4)
+    assert found.micro_recall.value == pytest.approx(3 / 4)
+    assert found.macro_f1.value == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert found.exact.value == pytest.approx(2 / 4)
+    assert found.micro_f1.low < found.micro_f1.value < found.micro_f1.high
+
+
+def test_threshold_gives_the_false_alarms_asked_for() -> None:
+    score = generator(1).normal(size=(1000, 5))
+    limit = metrics.threshold(score, 0.01)
+    assert (score > limit).any(axis=1).sum() == 10
+    with pytest.raises(InputError, match="give at least"):
+        metrics.threshold(score[:100], 0.01)
+
+
+def test_calibration_error_of_a_liar_and_of_an_honest_one() -> None:
+    rng = generator(6)
+    p = rng.random(20000)
+    assert metrics.expected_calibration_error(p, rng.random(p.size) < p) < 0.02
+    assert metrics.expected_calibration_error(p, rng.random(p.size) < 0.5 * p) > 0.2
+
+
+def test_detection_reaches_half_where_it_does() -> None:
+    rng = generator(7)
+    counts = np.exp(rng.uniform(np.log(20), np.log(20000), 4000))
+    hit = rng.random(4000) < 1 / (1 + (500 / counts) ** 3)
+    curve = metrics.detection(counts, hit)
+    assert curve.counts_for_half == pytest.approx(500, rel=0.2)
+    assert curve.share[-1].value == pytest.approx(1.0, abs=0.02)
+
+
+def test_confusion_rows_are_shares() -> None:
+    present = np.eye(3, dtype=bool)[[0, 0, 1]]
+    declared = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=bool)
+    matrix = metrics.confusion(present, declared)
+    assert matrix[0].tolist() == [0.5, 0.5, 0.0, 0.0]
+    assert matrix[1].tolist() == [0.0, 0.0, 0.0, 1.0]
+    assert np.isnan(matrix[2]).all()
+
+
+def small_plan() -> Plan:
+    usual = Conditions()
+    suites = [Suite("background", "rooms", Conditions(net_counts=0.0), 3 * CHUNK, 0)]
+    suites += [
+        Suite(f"counts-{n}", f"{n}", Conditions(net_counts=float(n)), 10)
+        for n in (100, 1000, 10000)
+    ]
+    suites += [
+        Suite("detection", "one", usual, 10, 1, net_counts=(20.0, 20000.0)),
+        Suite("stress-base", "base", usual, 10),
+    ]
+    return Plan(tuple(suites))
+
+
+def test_chunks_do_not_depend_on_each_other() -> None:
+    plan = planned(trials=40, backgrounds=100, detections=20)
+    suite = plan.suite("counts-1000")
+    first, second = draw_chunk(plan, suite, 0), draw_chunk(plan, suite, 1)
+    assert [t.present for t in first] != [t.present for t in second]
+    again = draw_chunk(plan, suite, 1)
+    assert [t.spectrum for t in again] == [t.spectrum for t in second]
+
+
+def test_report_of_a_small_plan(tmp_path: Path) -> None:
+    plan, answers = small_plan(), tmp_path / "answers"
+    progress = list(run(plan, BASELINES, answers))
+    assert progress[-1] == (8, 8)
+    assert list(run(plan, BASELINES, answers)) == [(8, 8)]
+    suite = collected(plan, plan.suite("detection"), BASELINES, answers)
+    assert suite.present.sum() == 10 and (suite.net_counts[suite.present] > 0).all()
+    write(evaluation_report(plan, BASELINES, answers, {"command": "test"}, 0.1), tmp_path)
+    noted = json.loads((tmp_path / "report.json").read_text())
+    strong = noted["equal_false_alarms"]["counts-10000"]
+    assert 0 <= strong["nnls"]["micro_f1"]["value"] <= 1
+    assert "Stress" in (tmp_path / "report.html").read_text()
+
+
+def test_unknown_method_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="known methods"):
+        next(run(small_plan(), ("oracle",), tmp_path))
+    assert {"unmix", *BASELINES} <= set(METHODS)
+
+
+def test_families_join_what_looks_the_same() -> None:
+    columns = places(["Rn-222", "Ra-226", "Th-228", "Th-232"])
+    assert columns[0] == columns[1] and columns[2] == columns[3]
+    assert "Rn-222" not in families()

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = [
-    "BarHits", "Event", "EventBatch", "Recipe", "SpacePoints", "Truth", "TruthTracks",
-    "find_recipe", "read", "read_batches", "simulate", "simulate_batches", "write_parquet",
+    "BarHits", "Event", "EventBatch", "Recipe", "SpacePoints", "Truth", "TruthTracks", "Vertex",
+    "Vertices", "find_recipe", "read", "read_batches", "reconstruct", "reconstruct_batch",
+    "simulate", "simulate_batches", "write_parquet",
 ]  # fmt: skip
 
 

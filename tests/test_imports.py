@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "blackett"
 
 LAYERS = [
     {"errors", "units", "arrays", "seeds"},
-    {"provenance", "shards"},
+    {"provenance", "shards", "recipes"},
     {"learn", "report"},
     {"gamma", "alphag"},
     {"cli"},
@@ -24,13 +24,16 @@ FLOW = {
         "phototables", "photons", "kernels", "layers", "world", "surroundings", "electrons",
         "boxes", "bremsstrahlung",
         "transport", "detector", "response", "background", "scene", "folding", "room", "templates",
-        "simulation", "formats", "dataset", "models", "train", "likelihood", "unmix", "evidence",
-        "identification", "evaluate", "picture", "table", "live", "verbs",
+        "simulation", "cachefile", "appearances", "rooms", "devices", "sampling", "recording",
+        "recipe", "compositions", "batches", "mixtures", "formats", "dataset", "dataset_verbs", "preparation", "confidence", "models", "network",
+        "train", "likelihood", "unmix", "evidence", "answer", "conclusion", "hybrid",
+        "identification", "trials", "baselines", "evaluate", "picture", "table", "live", "verbs",
     ],
     "alphag": [
         "data", "geometry", "particles", "gun", "transport", "drift", "digitise", "event",
-        "simulation", "formats", "dataset", "models", "train", "helix", "tracks", "vertex", "floor",
-        "reconstruct", "evaluate", "gravity", "verbs",
+        "simulation", "formats", "dataset", "models", "train", "helix", "tracks", "vertex",
+        "vertex_csv", "vertexing", "robust", "floor", "reconstruction", "evaluate", "gravity",
+        "verbs",
     ],
 }  # fmt: skip
 WITH_TORCH = {"learn", "models", "train"}

@@ -20,18 +20,32 @@ if TYPE_CHECKING:
 __all__ = ["VERBS", "main"]
 
 VERBS = {
+    ("alphag", "evaluate"): "blackett.alphag.evaluate.verbs:evaluate",
+    ("alphag", "reconstruct"): "blackett.alphag.verbs:reconstruct",
     ("alphag", "simulate"): "blackett.alphag.verbs:simulate",
     ("gamma", "evaluate"): "blackett.gamma.evaluate.verbs:evaluate",
+    ("gamma", "devices"): "blackett.gamma.live.verbs:devices",
     ("gamma", "identify"): "blackett.gamma.verbs:identify",
+    ("gamma", "live"): "blackett.gamma.live.server_verbs:live",
     ("gamma", "response"): "blackett.gamma.verbs:response",
+    ("gamma", "serve"): "blackett.gamma.live.server_verbs:serve",
+    ("gamma", "simulate"): "blackett.gamma.dataset_verbs:simulate",
     ("gamma", "sources"): "blackett.gamma.verbs:sources",
+    ("gamma", "train"): "blackett.gamma.train.verbs:train",
 }
 SUMMARIES = {
+    ("alphag", "evaluate"): "compare methods of vertex reconstruction on the same events",
+    ("alphag", "reconstruct"): "reconstruct the vertex of every event",
     ("alphag", "simulate"): "simulate events in the radial time projection chamber",
     ("gamma", "evaluate"): "compare methods on the same simulated spectra",
+    ("gamma", "devices"): "the RadiaCode devices on USB, and on request on Bluetooth",
     ("gamma", "identify"): "name the radionuclides in spectrum files",
+    ("gamma", "live"): "watch a RadiaCode (or an emulated one) in a web page",
     ("gamma", "response"): "what the detector makes of one photon energy",
+    ("gamma", "serve"): "the web page for spectrum files",
+    ("gamma", "simulate"): "simulate labelled spectra into a data set for training",
     ("gamma", "sources"): "the reportable sources, or one of them with its lines",
+    ("gamma", "train"): "train the network that names radionuclides",
 }
 
 

@@ -4,6 +4,7 @@
     >>> from blackett.seeds import generator
     >>> events = list(alphag.simulate("disc", 100, generator(1)))  # doctest: +SKIP
     >>> events = list(alphag.read("shard-00000.parquet"))  # doctest: +SKIP
+    >>> vertices = list(alphag.reconstruct(events, "helix-hough"))  # doctest: +SKIP
 
 Importing this package is quick and silent; each name below loads what it needs on first use.
 """
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from blackett.alphag.event import BarHits, Event, EventBatch, SpacePoints, Truth, TruthTracks
     from blackett.alphag.formats import read, read_batches, write_parquet
+    from blackett.alphag.reconstruction import reconstruct, reconstruct_batch
     from blackett.alphag.simulation import Recipe, find_recipe, simulate, simulate_batches
+    from blackett.alphag.vertex import Vertex, Vertices
 
 __all__ = [
     "BarHits",
@@ -26,9 +29,13 @@ __all__ = [
     "SpacePoints",
     "Truth",
     "TruthTracks",
+    "Vertex",
+    "Vertices",
     "find_recipe",
     "read",
     "read_batches",
+    "reconstruct",
+    "reconstruct_batch",
     "simulate",
     "simulate_batches",
     "write_parquet",
@@ -41,9 +48,13 @@ _HOME = {
     "SpacePoints": "event",
     "Truth": "event",
     "TruthTracks": "event",
+    "Vertex": "vertex",
+    "Vertices": "vertex",
     "find_recipe": "simulation",
     "read": "formats",
     "read_batches": "formats",
+    "reconstruct": "reconstruction",
+    "reconstruct_batch": "reconstruction",
     "simulate": "simulation",
     "simulate_batches": "simulation",
     "write_parquet": "formats",

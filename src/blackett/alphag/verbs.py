@@ -10,14 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 if TYPE_CHECKING:
     from blackett.alphag.event import EventBatch
-    from blackett.alphag.formats import Shard
+    from blackett.alphag.formats import Shard, VertexTable
     from blackett.alphag.simulation import Recipe
+    from blackett.alphag.vertex import Vertices
 
-__all__ = ["make_shard", "simulate"]
+__all__ = ["make_shard", "reconstruct", "simulate"]
+
+_SHOW_EVERY_S = 5.0
 
 
 def simulate(
@@ -54,6 +57,121 @@ def simulate(
         rate = made / max(time.monotonic() - started, 1e-9)
         yield f"{shard.name}  {done} of {events} events  " + (f"{rate:.0f}/s" if fresh else "kept")
     yield f"{out}: {events} events in {len(shards)} shards, {made} made now"
+
+
+def reconstruct(
+    file: Annotated[Path, Positional],
+    method: Annotated[str, arg(help_behavior_hint="(required)")],
+    out: Path,
+    preset: str = "default",
+    workers: int = 1,
+    run_csv: Path | None = None,
+) -> Iterator[Any]:
+    """Reconstruct the vertex of every event of a file, or of a folder of Parquet files, into a CSV
+    file with one row an event.
+
+    Args:
+        file: Events: Parquet, ROOT, or a folder of Parquet files.
+        method: helix-hough, helix-chain or helix-robust.
+        out: CSV file to write.
+        preset: Named settings of the method: default; for helix-chain also data, simulation.
+        workers: Processes.
+        run_csv: Write the vertices in the collaboration's form too; events need trigger times.
+    """
+    from blackett.alphag import formats, vertex_csv
+    from blackett.alphag.reconstruction import preset as find_preset
+    from blackett.alphag.reconstruction import reconstruct_batches
+
+    settings, times = find_preset(method, preset), _Times()
+    notes = _reconstruction_notes(file, method, preset, settings)
+    batches = formats.read_batches(file) if run_csv is None else times.noted(file)
+    parts = reconstruct_batches(batches, method, settings, workers)
+    started, done, found, shown = time.monotonic(), 0, 0, time.monotonic()
+    for part in vertex_csv.write_vertex_csv(out, parts, notes):
+        done, found = done + len(part), found + int(part.found.sum())
+        times.add(part)
+        if time.monotonic() - shown > _SHOW_EVERY_S:
+            shown = time.monotonic()
+            yield f"{done} events  {done / (shown - started):.0f}/s"
+    if run_csv is not None:
+        formats.write_vertices(run_csv, times.table(), [f"{k}: {v}" for k, v in notes.items()])
+    yield f"{out}: {done} events, {found} with a vertex"
+
+
+class _Times:
+    """Trigger times of events that stream by, and their vertices."""
+
+    def __init__(self) -> None:
+        self.times_s: list[Any] = []
+        self.parts: list[Any] = []
+
+    def noted(self, file: Path) -> Iterator[EventBatch]:
+        """The batches of a file. Raises `InputError` where an event has no time."""
+        import numpy as np
+
+        from blackett.alphag import formats
+        from blackett.errors import InputError
+
+        for batch in formats.read_batches(file):
+            if batch.time_s is None or not np.isfinite(batch.time_s).all():
+                raise InputError(
+                    f"{file}: holds events without a trigger time, which --run-csv needs: leave "
+                    "it out"
+                )
+            self.times_s.append(batch.time_s)
+            yield batch
+
+    def add(self, part: Vertices) -> None:
+        """Keep the answers if times are kept."""
+        if self.times_s:
+            self.parts.append((part.number, part.position_mm))
+
+    def table(self) -> VertexTable:
+        """Everything as the collaboration's table."""
+        import numpy as np
+
+        from blackett.alphag.formats import VertexTable
+
+        numbers, places = zip(*self.parts, strict=True)
+        return VertexTable(
+            np.concatenate(numbers), np.concatenate(self.times_s), np.concatenate(places)
+        )
+
+
+def _reconstruction_notes(file: Path, method: str, preset: str, settings: Any) -> dict[str, str]:
+    """What the CSV file says about its making: the same for any number of workers."""
+    import json
+    from dataclasses import asdict
+
+    import blackett
+    from blackett.alphag.reconstruction import settings_hash
+
+    command = f"blackett alphag reconstruct {file.name} --method {method} --preset {preset}"
+    return {
+        "blackett_version": blackett.__version__,
+        "command": command,
+        "data_sha256": _data_hash(file),
+        "method": method,
+        "settings": json.dumps(asdict(settings), sort_keys=True),
+        "settings_sha256": settings_hash(method, settings),
+    }
+
+
+def _data_hash(path: Path) -> str:
+    """SHA-256 of a file, or of the Parquet files of a folder one after the other."""
+    import hashlib
+
+    from blackett.errors import FileFormatError
+
+    digest = hashlib.sha256()
+    try:
+        for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
+            with file.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+    except OSError as error:
+        raise FileFormatError(str(path), "", f"cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
 
 
 def _recipe(name: str, mode: str | None) -> Recipe:

@@ -27,6 +27,7 @@ STATUSES: Final = (
     "no track",
     "too few tracks",  # tracks, but too few that this method can use
     "not converged",
+    "too many points",  # more than the method takes: not tried
 )
 """What a method may say; a vertex is given for "ok" and "one track"."""
 

@@ -14,7 +14,7 @@ from blackett.gamma import unmix as unmixing
 from blackett.gamma.folding import deposit_edges_kev
 from blackett.gamma.likelihood import minimise, start_vector
 from blackett.gamma.simulation import BINS, expected_counts, record
-from blackett.gamma.unmix import Unmixed, task, unmix
+from blackett.gamma.unmix import Mixture, Unmixed, task, unmix
 from simulated import NATURAL, few, grouped, perfect_unit, room, source, spectrum
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def sigma_of_cobalt(seen: Spectrum, background: Spectrum) -> float:
     made = task(grouped(seen, background), some)
     problem = unmixing.problem_with(made, some.columns(()))
     fit = minimise(problem, start_vector(problem, np.zeros(problem.logarithmic.size)))
-    asked = unmixing.all_scores(Unmixed(made, fit, (), ()))
+    asked = Mixture(made, fit, ()).scores
     return float(np.sqrt(asked[some.columns_of("Co-60")[0]]))
 
 

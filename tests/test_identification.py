@@ -14,6 +14,7 @@ from blackett import gamma
 from blackett.errors import InputError
 from blackett.gamma.calibration import EnergyCalibration
 from blackett.gamma.identification import (
+    DEFAULT_METHOD,
     Identification,
     choose_detector,
     identify,
@@ -60,7 +61,7 @@ def test_answer_is_json_with_the_fields_of_the_contract(answer: Identification) 
     assert record["verdict"] == "identified"
     assert (record["spectrum"], record["detector"]) == (0, "radiacode-103")
     assert record["background"] == "modelled"
-    assert record["method"] == "unmix"
+    assert record["method"] == DEFAULT_METHOD
     assert set(record["goodness_of_fit"]) == {"deviance_per_dof", "p_value"}
     assert set(record["calibration"]) == {"gain", "offset_kev", "fwhm_662_percent"}
     assert set(record["model"]) == {"name", "version", "sha256"}

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 
 from blackett.errors import InputError
 from blackett.gamma import unmix as unmixing
+from blackett.gamma.likelihood import cumulative_at
 from blackett.gamma.templates import library
-from blackett.gamma.unmix import Grouped, Settings, Unmixed, group, task, unmix
+from blackett.gamma.unmix import Grouped, Settings, Unmixed, group, task, unmix, without
+from blackett.gamma.unmix.proposal import non_negative
 from simulated import DETECTOR, few, grouped, perfect_unit, spectrum
 
 pytestmark = pytest.mark.xdist_group("unmix")
@@ -133,11 +139,73 @@ def test_answers_do_not_depend_on_chance() -> None:
 
 def test_scores_ask_for_what_was_left_out() -> None:
     seen = spectrum(9, {"Cs-137": 3.0, "Co-60": 1.0})
-    found = unmix(task(grouped(seen), few("Cs-137", "Co-60")))
-    library_names = found.task.library.source_of
-    assert unmixing.all_scores(found).max() < 30.0
-    gone = unmixing.columns_by_source(found.task, found.active)["Co-60"]
-    fit, active = unmixing._without(found.task, found.fit, found.active, gone)
-    asked = unmixing.all_scores(Unmixed(found.task, fit, active, ()))
-    best = {n: max(asked[list(found.task.library.columns_of(n))]) for n in set(library_names)}
+    found = unmix(task(grouped(seen), few("Cs-137", "Co-60"))).mixture
+    library = found.task.library
+    assert found.scores.max() < 30.0
+    asked = without(found, "Co-60").scores
+    best = {n: max(asked[list(library.columns_of(n))]) for n in set(library.source_of)}
     assert best["Co-60"] > 50.0
+    assert best["Co-60"] == max(best.values())
+
+
+def test_a_source_that_the_odds_favour_needs_less() -> None:
+    made = task(grouped(spectrum(7, {}, 60.0)), ALL)
+    likely = replace(made, log_odds=made.log_odds + 5.0)
+    assert unmixing.needed(likely, "Cs-137") == unmixing.needed(made, "Cs-137") - 10.0
+
+
+def test_scores_know_components_of_less_than_one_count() -> None:
+    """Logarithms of amplitudes below one count are negative and still free parameters."""
+    found = unmix(task(grouped(spectrum(7, {}, 60.0)), few("Cs-137"))).mixture
+    logarithmic = np.flatnonzero(found.task.library.room.logarithmic)
+    assert (found.fit.parameters[logarithmic] < 0.0).any()
+    assert found.fit.free[logarithmic].all()
+    held = np.setdiff1d(np.arange(found.fit.amplitudes.size), logarithmic)
+    assert np.array_equal(found.fit.free[held], found.fit.amplitudes[held] > 0.0)
+
+
+# --- pieces ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_non_negative_least_squares_agree_with_scipy(warm: bool) -> None:
+    rng = np.random.default_rng(12)
+    for n in (1, 3, 20):
+        matrix, side = rng.normal(size=(40, n)), rng.normal(size=40)
+        expected, _ = nnls(matrix, side)
+        start = np.maximum(expected + 0.3 * rng.normal(size=n), 0.0) if warm else np.zeros(n)
+        gram, pull = matrix.T @ matrix, matrix.T @ side
+        assert non_negative(gram, pull, start) == pytest.approx(expected, abs=1e-9)
+
+
+def test_all_templates_in_groups_are_those_of_the_fit() -> None:
+    made = task(grouped(spectrum(7, {}, 60.0)), few("Cs-137"))
+    edges, width, tilt = made.data.edges_kev, 2.3, 0.2
+    side_by_side = unmixing.templates_at(made, edges, width, tilt)
+    columns = made.library.columns(range(len(made.library.source_of)))
+    one_by_one = cumulative_at(columns, made.library.grid_step, edges, width, tilt)
+    assert side_by_side == pytest.approx(np.diff(one_by_one).T, abs=1e-12)
+
+
+# --- documentation ----------------------------------------------------------------------------
+
+DOCS = Path(__file__).parents[1] / "docs" / "identification.md"
+STATED = {
+    "lowest_kev": "({:g} keV for scintillators)", "needed": "<  {:g} - 2 ln odds",
+    "window_kev": "({:g} keV/E)", "bend_sigma": "\u03c3 {:.1%} of E",
+    "bend_sigma_kev": "of E + {:g} keV", "shape_sigma": "\u03c3 {:.0%}, length 5 FWHM",
+    "shape_length": "8 %, length {:g} FWHM", "fine_sigma": "\u03c3 {:.0%}, length 1.5 FWHM",
+    "fine_length": "4 %, length {:g} FWHM", "epsilon": "| {:.0%} (times",
+    "edge_sigma": "and {:.0%} of a FWHM", "background_scale_sigma": "normal, 1 \u00b1 {:g} |",
+    "tail_sigma": "half-normal, \u03c3 {:.0%} of all counts | silicon",
+    "fluorescence_sigma": "half-normal, \u03c3 {:.0%} of all counts | any source",
+    "fewest_counts": "fewer than {:g} counts",
+}  # fmt: skip
+"""How the page states the values of `Settings`."""
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_documented_priors_are_those_in_use(name: str) -> None:
+    text = DOCS.read_text(encoding="utf-8").replace(" %", "%").replace("\u2212", "-")
+    wanted = STATED[name].replace(" %", "%").format(getattr(Settings(), name))
+    assert wanted in text

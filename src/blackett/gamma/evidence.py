@@ -15,7 +15,6 @@ from scipy.special import chdtrc, gammaln, ndtr, ndtri, xlogy
 
 from blackett.gamma import likelihood
 from blackett.gamma.unmix import (
-    columns_by_source,
     deviance,
     n_room,
     offered,
@@ -43,6 +42,8 @@ __all__ = [
 
 LEAST_SEEN = 0.01
 """Sources with a smaller share of their counts in the groups have no detection limit."""
+CLOSE_SIGMA = 0.05
+"""An end of an interval is found when its distance in sigma is right to this."""
 SIGMA_PER_FWHM = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
 
 
@@ -87,7 +88,7 @@ def _joined(unmixed: Unmixed, name: str) -> tuple[Problem, FloatArray, int]:
     """
     t, fit = unmixed.task, unmixed.fit
     first = n_room(t)
-    places = columns_by_source(t, unmixed.active)[name]
+    places = unmixed.mixture.sources[name]
     own = t.library.columns(unmixed.active)
     amplitudes = fit.amplitudes[first : first + len(unmixed.active)]
     chosen = sorted(places)
@@ -133,7 +134,7 @@ def _crossing(
         start[place] = held
         like = likelihood.minimise(problem, start, bound=(lowest, highest))
         root = np.sqrt(max(2.0 * (like.objective - best.objective), 1e-9))
-        if (held == 0.0 and root < target) or abs(root - target) < 0.02:
+        if (held == 0.0 and root < target) or abs(root - target) < CLOSE_SIGMA:
             return held
         amplitude = centre + np.clip(target / root, 0.3, 3.0) * (held - centre)
     return max(float(amplitude), 0.0)
@@ -149,7 +150,7 @@ def limits(unmixed: Unmixed, level: float = 0.95) -> dict[str, float]:
     library = t.library
     named = {e.name for e in unmixed.declared}
     rows = [library.source_of.index(n) for n in dict.fromkeys(library.source_of) if n not in named]
-    columns = templates_at(t, fit.edges_kev, fit.width, fit.tilt)[rows] * _shape(unmixed)
+    columns = templates_at(t, fit.edges_kev, fit.width, fit.tilt)[:, rows].T * _shape(unmixed)
     seen = (columns.sum(axis=1) > LEAST_SEEN) & offered(t, with_continuum=False)[rows]
     rows, columns = [row for row, some in zip(rows, seen, strict=True) if some], columns[seen]
     k = float(ndtri(level))
@@ -178,12 +179,12 @@ def _shape(unmixed: Unmixed) -> FloatArray:
 # --- lines and peaks -----------------------------------------------------------
 
 
-def _peak_in_groups(unmixed: Unmixed, energy_kev: float) -> FloatArray:
-    """Shares (B,) of a peak at a true energy in the groups."""
+def _peaks_in_groups(unmixed: Unmixed, energies_kev: FloatArray) -> FloatArray:
+    """Shares (B, n) of peaks at true energies (n,) in the groups."""
     fit = unmixed.fit
-    width = likelihood.width_at(energy_kev, fit.width, fit.tilt)
-    sigma = SIGMA_PER_FWHM * unmixed.task.library.fwhm_kev(energy_kev, width)
-    return np.diff(ndtr((unmixed.fit.edges_kev - energy_kev) / sigma))
+    width = likelihood.widths_at(energies_kev, fit.width, fit.tilt)
+    sigma = SIGMA_PER_FWHM * unmixed.task.library.fwhm_kev(energies_kev, width)
+    return np.diff(ndtr((fit.edges_kev[:, None] - energies_kev) / sigma), axis=0)
 
 
 def line_evidence(unmixed: Unmixed, name: str, energy_kev: float, share: float) -> LineEvidence:
@@ -193,9 +194,9 @@ def line_evidence(unmixed: Unmixed, name: str, energy_kev: float, share: float) 
     """
     t, fit = unmixed.task, unmixed.fit
     first = n_room(t)
-    places = columns_by_source(t, unmixed.active)[name]
+    places = unmixed.mixture.sources[name]
     own = sum(fit.parts[first + i] for i in places)
-    peak = _peak_in_groups(unmixed, energy_kev)
+    peak = _peaks_in_groups(unmixed, np.array([energy_kev]))[:, 0]
     if not peak.max(initial=0.0) > 1e-3:  # outside the groups
         return LineEvidence(energy_kev, energy_kev, 0.0, 0.0)
     inside = peak > 0.05 * peak.max()
@@ -221,18 +222,18 @@ def unexplained_peaks(unmixed: Unmixed, least_sigma: float) -> list[Peak]:
     """
     t, fit = unmixed.task, unmixed.fit
     centres = 0.5 * (fit.edges_kev[1:] + fit.edges_kev[:-1])
-    columns = np.array([_peak_in_groups(unmixed, energy) for energy in centres])
+    columns = _peaks_in_groups(unmixed, centres)
+    widths = t.library.fwhm_kev(centres, np.full(centres.size, fit.width))
     sigma = np.sqrt(scores(fit, columns))
     peaks = []
     left = np.where(sigma >= least_sigma, sigma, 0.0)
     while left.max(initial=0.0) > 0.0:
         best = int(np.argmax(left))
-        net, ratio = _added_peak(t.data.counts, fit.expected, columns[best])
+        net, ratio = _added_peak(t.data.counts, fit.expected, columns[:, best])
         significance = min(float(sigma[best]), math.sqrt(ratio))
         if significance >= least_sigma:
             peaks.append(Peak(float(centres[best]), net, significance))
-        width = 1.5 * t.library.fwhm_kev(centres[best], fit.width)
-        left[np.abs(centres - centres[best]) < width] = 0.0
+        left[np.abs(centres - centres[best]) < 1.5 * widths[best]] = 0.0
     return sorted(peaks, key=lambda peak: -peak.significance_sigma)
 
 

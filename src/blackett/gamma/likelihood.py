@@ -29,6 +29,8 @@ import numpy as np
 from numba import njit
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from blackett.arrays import FloatArray
 
 __all__ = [
@@ -36,12 +38,13 @@ __all__ = [
     "Problem",
     "bounds",
     "cumulative_at",
-    "many_at",
+    "groups_of",
     "minimise",
     "misfit",
     "shape_modes",
     "start_vector",
     "width_at",
+    "widths_at",
 ]
 
 NODES_PER_LENGTH = 6
@@ -93,6 +96,7 @@ class Fit(NamedTuple):
     background: FloatArray  # (B,) expected background counts in the spectrum
     edges_kev: FloatArray  # (B + 1,) true energies of the group edges
     parameters: FloatArray  # (P,) amplitudes (or their logarithms), width, scale, warps, modes
+    free: np.ndarray  # (P,) bool: not an amplitude that is held at zero
     jacobian: FloatArray  # (P, B) change of the expected counts with each parameter
     weights: FloatArray  # (B,) inverse variance of each group
     pull: FloatArray  # (B,) (expected - observed) / variance
@@ -144,6 +148,11 @@ def width_at(energy_kev: float, width: float, tilt: float) -> float:
     return width + tilt * _log_energy(energy_kev)
 
 
+def widths_at(energies_kev: FloatArray, width: float, tilt: float) -> FloatArray:
+    """As `width_at`, for energies (n,)."""
+    return width + tilt * np.log(np.clip(energies_kev, 20.0, 3000.0) / 300.0)
+
+
 @njit(cache=True)
 def _interpolate(
     columns: FloatArray,
@@ -191,12 +200,20 @@ def cumulative_at(
 
 
 @njit(cache=True)
-def many_at(
-    by_energy: FloatArray, grid_step: float, edges_kev: FloatArray, width: float, tilt: float
-) -> FloatArray:
-    """As `cumulative_at` for many columns stored by energy (L, G + 1, N): (E, N)."""
+def groups_of(
+    by_energy: FloatArray,
+    grid_step: float,
+    edges_kev: FloatArray,
+    width: float,
+    tilt: float,
+    out: NDArray[np.floating[Any]],
+) -> None:
+    """Shares `out` (B, N) in groups with edges (B + 1,) of columns stored by energy (L, G + 1, N).
+
+    Differences of what `cumulative_at` gives, for many columns side by side.
+    """
     n_widths, n_points, n_columns = by_energy.shape
-    out = np.empty((edges_kev.size, n_columns))
+    before = np.empty(n_columns)
     for e in range(edges_kev.size):
         at = width_at(edges_kev[e], width, tilt)
         lower = min(max(int(np.floor(at)), 0), max(n_widths - 2, 0))
@@ -205,10 +222,13 @@ def many_at(
         x = np.sqrt(max(edges_kev[e], 0.0)) / grid_step
         i = min(int(x), n_points - 2)
         t = min(x - i, 1.0)
-        out[e] = (1 - share) * (
-            (1 - t) * by_energy[lower, i] + t * by_energy[lower, i + 1]
-        ) + share * ((1 - t) * by_energy[upper, i] + t * by_energy[upper, i + 1])
-    return out
+        for n in range(n_columns):
+            low = (1 - t) * by_energy[lower, i, n] + t * by_energy[lower, i + 1, n]
+            high = (1 - t) * by_energy[upper, i, n] + t * by_energy[upper, i + 1, n]
+            value = (1 - share) * low + share * high
+            if e > 0:
+                out[e - 1, n] = value - before[n]
+            before[n] = value
 
 
 @njit(cache=True)
@@ -485,6 +505,8 @@ def minimise(
     lowest, highest = bounds(problem) if bound is None else bound
     p, state, iterations = _minimise(problem, start, lowest, highest, tolerance, most_iterations)
     n_linear, n_warps = problem.logarithmic.size, problem.warps.shape[0]
+    # the logarithm of an amplitude has no bound to be held at, and is negative below one count
+    logarithms = np.append(problem.logarithmic, np.zeros(p.size - n_linear, dtype=bool))
     objective, _, curvature, expected, parts, background, edges, jacobian, weights, pull = state
     return Fit(
         objective=float(objective),
@@ -499,6 +521,7 @@ def minimise(
         background=background,
         edges_kev=edges,
         parameters=p,
+        free=(p > 0) | (np.arange(p.size) >= n_linear) | logarithms,
         jacobian=jacobian,
         weights=weights,
         pull=pull,

@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from blackett.errors import InputError
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import ArrayLike
+    from scipy.interpolate import PchipInterpolator
 
     from blackett.arrays import FloatArray
 
@@ -183,6 +183,8 @@ def edges_kev(symbol: str) -> FloatArray:
 @cache
 def _segments(z: int, process: str) -> tuple[FloatArray, tuple[PchipInterpolator, ...]]:
     """Edges and the log-log interpolant of each stretch between them."""
+    from scipy.interpolate import PchipInterpolator  # slow to import, and only needed here
+
     table = _element_tables()[z, process]
     cuts = np.flatnonzero(np.diff(table[:, 0]) == 0.0) + 1
     pieces = np.split(np.log(table), cuts)

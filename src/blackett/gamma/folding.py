@@ -99,7 +99,10 @@ def deposited_in_scenes(
     instrument: Detector,
     bins: int,
 ) -> FloatArray:
-    """As `deposited`, for several scenes at once: (scenes, bins)."""
+    """As `deposited`, for several scenes at once: (scenes, bins).
+
+    With `photons` (k, n), k spectra of the same energies: (scenes, k, bins).
+    """
     front = response(instrument.name, "front")
     around = response(instrument.name, "isotropic")
     head_on = front.matrix(energies_kev, deposit_edges_kev(bins))
@@ -112,7 +115,7 @@ def deposited_in_scenes(
         head_on_share = seen.reference_per_mm2 * sideways if seen.spread else share
         direct = photons * seen.direct * head_on_share
         coherent = photons * seen.coherent * seen.reference_per_mm2 * sideways
-        rest = np.concatenate([photons @ seen.scattered, photons @ seen.sharp])
+        rest = np.concatenate([photons @ seen.scattered, photons @ seen.sharp], axis=-1)
         made.append(
             (direct + coherent) @ head_on
             + (rest * seen.reference_per_mm2) @ _around(instrument.name, bins)

@@ -1,0 +1,96 @@
+"""What `blackett gamma train` does (see `blackett.cli`)."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator  # noqa: TC003 (tyro reads the signature)
+from dataclasses import replace
+from pathlib import Path  # noqa: TC003
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blackett.gamma.train.recipe import Recipe
+
+__all__ = ["train"]
+
+
+def train(
+    recipe: Annotated[Path, arg(help_behavior_hint="(required)")],
+    out: Path,
+    resume: bool = False,
+    test: bool = False,
+    steps: int | None = None,
+    seed: int | None = None,
+) -> Iterator[Any]:
+    """Train a network on spectra simulated as it goes, calibrate it, write it with its card.
+
+    A run that was killed goes on with --resume from its last checkpoint, at most one epoch back.
+
+    Args:
+        recipe: TOML file of settings, such as recipes/gamma/quick.toml.
+        out: Folder of the run: network.onnx, network.json (the card), curves.png, history.csv.
+        resume: Go on with the run in the folder.
+        test: A quick try of the recipe: of vega.toml 5 short epochs, of others 20 small steps.
+        steps: Steps of the optimiser, instead of the recipe's.
+        seed: Seed, instead of the recipe's.
+    """
+    from blackett.gamma.train.recipe import find_recipe
+
+    chosen = find_recipe(recipe)
+    fitted = chosen.fit
+    if steps is not None:
+        fitted = replace(fitted, steps=steps, warmup_steps=min(fitted.warmup_steps, steps // 10))
+    if seed is not None:
+        fitted = replace(fitted, seed=seed)
+    chosen = replace(chosen, fit=fitted)
+    if test:
+        chosen = _tried(chosen)
+    yield f"{chosen.name}: {fitted.steps if not test else chosen.fit.steps} steps into {out}"
+    yield from _told(lambda tell: _work(chosen, out, resume, tell))
+
+
+def _work(chosen: Recipe, out: Path, resume: bool, tell: Callable[[str], None]) -> None:
+    if chosen.network.kind == "vega":
+        from blackett.gamma.train.vega import train_vega
+
+        fitted = train_vega(chosen, out, resume, tell)
+        tell(f"{fitted.best}: validation loss {fitted.best_loss:.5f} after {fitted.steps} steps")
+        return
+    from blackett.gamma.train.run import train as run
+
+    made = run(chosen, out, resume, tell)
+    tell(f"{made.network} with {made.card.name} and {made.curves.name}")
+
+
+def _tried(chosen: Recipe) -> Recipe:
+    if chosen.network.kind == "vega":
+        from blackett.gamma.train.vega import quick
+
+        return quick(chosen)
+    data = replace(chosen.data, batch=256, validation=256, calibration=4000, test=1000)
+    fit = replace(chosen.fit, steps=20, steps_per_epoch=10, warmup_steps=2)
+    return replace(chosen, name=f"{chosen.name}-test", data=data, fit=fit)
+
+
+def _told(work: Callable[[Callable[[str], None]], None]) -> Iterator[str]:
+    """Run `work` in a thread and yield what it tells as it tells it; its errors are raised here."""
+    said: queue.Queue[str | BaseException | None] = queue.Queue()
+
+    def run() -> None:
+        try:
+            work(said.put)
+        except BaseException as error:
+            said.put(error)
+        else:
+            said.put(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    while (message := said.get()) is not None:
+        if isinstance(message, BaseException):
+            raise message
+        yield message

@@ -11,8 +11,8 @@ from blackett import gamma
 
 PUBLIC = {
     "blackett.gamma": [
-        "Detector", "EnergyCalibration", "Identification", "Scene", "Spectrum",
-        "identify", "read", "read_bytes", "write",
+        "Detector", "EnergyCalibration", "Identification", "Scene", "Spectrum", "SpectrumBatch",
+        "identify", "read", "read_bytes", "simulate", "write",
     ],
     "blackett.cli": ["VERBS", "main"],
     "blackett.errors": [
@@ -28,20 +28,44 @@ PUBLIC = {
         "deposited", "deposited_in_scenes", "k_lines", "lines_of", "peak_counts", "seen_share",
     ],
     "blackett.gamma.identification": [
-        "Calibration", "Candidate", "Identification", "Model", "NotDetected",
-        "NuclideFound", "identify", "identify_with_fit",
+        "Calibration", "Candidate", "DEFAULT_METHOD", "Identification", "METHODS", "Model",
+        "NotDetected", "NuclideFound", "choose_detector", "identify", "identify_with_fit",
+    ],
+    "blackett.gamma.confidence": [
+        "COVERAGES", "DETECTABLE_SIGMA", "LEVELS", "OWN_ALONE", "RATES", "Confidence", "Outcome",
+        "Strangeness", "joint_energy", "strangeness_inputs",
+    ],
+    "blackett.gamma.network": ["Network", "Predictions", "load", "open_model"],
+    "blackett.gamma.preparation": [
+        "BINS", "BIN_EDGES_KEV", "Batch", "DETECTORS", "FEATURES", "GENERIC", "RANGE_KEV",
+        "SCALARS", "counts_of", "detector_index", "layout_sha256", "prepare", "prepare_batch",
+    ],
+    "blackett.gamma.train": [
+        "Recipe", "Trained", "calibrate", "find_recipe", "read_recipe", "train",
+    ],
+    "blackett.learn": [
+        "Fitted", "Isotonic", "Model", "Settings", "conformal_quantile",
+        "expected_calibration_error", "fit", "reliability", "save_curves", "save_onnx",
+        "temperature", "threshold_at", "write_card",
     ],
     "blackett.gamma.likelihood": [
-        "Fit", "Problem", "bounds", "cumulative_at", "many_at", "minimise", "misfit", "shape_modes",
-        "start_vector", "width_at",
+        "Fit", "Problem", "bounds", "cumulative_at", "groups_of", "minimise", "misfit",
+        "shape_modes", "start_vector", "width_at", "widths_at",
     ],
     "blackett.gamma.room": ["RoomComponent", "draw_room", "room_components"],
     "blackett.gamma.simulation": [
         "BINS", "Unit", "draw_unit", "expected_counts", "nominal_unit", "record", "simulate_room",
         "source_rate",
     ],
-    "blackett.gamma.templates": ["CONTINUUM", "Library", "RoomColumns", "library"],
-    "blackett.gamma.unmix": ["Grouped", "Settings", "Task", "Unmixed", "group", "task", "unmix"],
+    "blackett.gamma.templates": [
+        "CONTINUUM", "EXTENDED_SCENES", "GAIN_SIGMA", "LOCAL_CPS_PER_CM3", "LOG_PRIOR", "Library",
+        "Look", "OFFSET_SIGMA_KEV", "REFERENCE_MM", "RoomColumns", "STOPPER_OF", "library",
+    ],
+    "blackett.gamma.unmix": [
+        "DEFAULT", "Evidence", "Grouped", "Mixture", "Settings", "Task", "Unmixed",
+        "columns_by_source", "deviance", "group", "n_room", "needed", "offered", "parameters_used",
+        "problem_with", "ratio", "scores", "task", "templates_at", "unmix", "without",
+    ],
 }  # fmt: skip
 
 

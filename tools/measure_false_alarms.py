@@ -15,6 +15,7 @@ import os
 import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from scipy import stats
 
 from blackett.gamma.detector import detector
-from blackett.gamma.identification import identify
+from blackett.gamma.identification import DEFAULT_METHOD, METHODS, identify
+from blackett.gamma.network import Network, load
 from blackett.gamma.room import draw_room
 from blackett.gamma.simulation import (
     BINS,
@@ -35,20 +37,25 @@ from blackett.seeds import numbered
 MODELS = ("radiacode-101", "radiacode-102", "radiacode-103", "radiacode-103g", "radiacode-110")
 
 
-def one(task: tuple[int, int, float, bool]) -> dict[str, Any]:
+def one(task: tuple[int, int, float, bool, str, Path | None]) -> dict[str, Any]:
     """Answer recording `index` of a run."""
-    index, seed, seconds, with_background = task
+    index, seed, seconds, with_background, method, network = task
     rng = numbered(seed, index)
     instrument = detector(MODELS[index % len(MODELS)])
     room, unit = draw_room(instrument, BINS, rng), draw_unit(instrument, rng)
     spectrum = record(room, unit, seconds, rng, "simulated background")
     own = record(room, unit, 10 * seconds, rng, "simulated room") if with_background else None
-    found = identify(spectrum, own)
+    found = identify(spectrum, own, method, network=_network(network))
     return {
         "index": index, "model": instrument.name, "counts": found.counts, "verdict": found.verdict,
         "nuclides": [n.nuclide for n in found.nuclides],
         "sigma": [round(n.significance_sigma, 2) for n in found.nuclides],
     }  # fmt: skip
+
+
+@cache
+def _network(file: Path | None) -> Network | None:
+    return None if file is None else load(file)
 
 
 def summary(answers: list[dict[str, Any]]) -> str:
@@ -75,6 +82,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--with-background", action="store_true", help="give ten times longer room")
+    parser.add_argument("--method", choices=METHODS, default=DEFAULT_METHOD)
+    parser.add_argument("--network", type=Path, help="ONNX file; the shipped one when left out")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     done: dict[int, dict[str, Any]] = {}
@@ -82,7 +91,7 @@ def main() -> None:
         lines = options.out.read_text(encoding="utf-8").splitlines()
         done = {answer["index"]: answer for answer in map(json.loads, lines)}
     tasks = [
-        (i, options.seed, options.seconds, options.with_background)
+        (i, options.seed, options.seconds, options.with_background, options.method, options.network)
         for i in range(options.spectra)
         if i not in done
     ]

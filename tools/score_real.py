@@ -20,7 +20,13 @@ from typing import Any
 
 from blackett.errors import BlackettError
 from blackett.gamma import formats
-from blackett.gamma.identification import Identification, identify_with_fit
+from blackett.gamma.identification import (
+    DEFAULT_METHOD,
+    METHODS,
+    Identification,
+    identify_with_fit,
+)
+from blackett.gamma.network import Network, load
 from blackett.gamma.picture import save
 
 CONFIDENCES = ("unsure", "likely", "certain")
@@ -39,12 +45,14 @@ def chosen(options: argparse.Namespace) -> list[dict[str, str]]:
         ]
 
 
-def answer(row: dict[str, str], options: argparse.Namespace) -> dict[str, Any]:
+def answer(
+    row: dict[str, str], options: argparse.Namespace, network: Network | None
+) -> dict[str, Any]:
     """One JSON object of the contract; a picture beside it when the answer is not the label."""
     file = row["file"]
     try:
         spectrum = formats.read(options.data / file)[0]
-        found, unmixed = identify_with_fit(spectrum)
+        found, unmixed = identify_with_fit(spectrum, method=options.method, network=network)
     except BlackettError as error:
         return {"file": file, "error": str(error)}
     found = replace(found, file=file)
@@ -79,11 +87,14 @@ def main() -> None:
     parser.add_argument("--prefix", default="")
     parser.add_argument("--core", action="store_true")
     parser.add_argument("--min-confidence", choices=CONFIDENCES, default="likely")
+    parser.add_argument("--method", choices=METHODS, default=DEFAULT_METHOD)
+    parser.add_argument("--network", type=Path, help="ONNX file; the shipped one when left out")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     rows = chosen(options)
-    answers = [answer(row, options) for row in rows]
+    network = load(options.network) if options.network else None
+    answers = [answer(row, options, network) for row in rows]
     results = options.out / "results.jsonl"
     results.write_text("".join(json.dumps(a) + "\n" for a in answers), encoding="utf-8")
     table = ["| file | detector | label | answer |", "|---|---|---|---|"]

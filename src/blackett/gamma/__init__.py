@@ -12,10 +12,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blackett.gamma.batches import SpectrumBatch
     from blackett.gamma.calibration import EnergyCalibration
     from blackett.gamma.detector import Detector
     from blackett.gamma.formats import read, read_bytes, write
     from blackett.gamma.identification import Identification, identify
+    from blackett.gamma.mixtures import simulate
     from blackett.gamma.scene import Scene
     from blackett.gamma.spectrum import Spectrum
 
@@ -25,9 +27,11 @@ __all__ = [
     "Identification",
     "Scene",
     "Spectrum",
+    "SpectrumBatch",
     "identify",
     "read",
     "read_bytes",
+    "simulate",
     "write",
 ]
 _HOME = {
@@ -36,9 +40,11 @@ _HOME = {
     "Identification": "identification",
     "Scene": "scene",
     "Spectrum": "spectrum",
+    "SpectrumBatch": "batches",
     "identify": "identification",
     "read": "formats",
     "read_bytes": "formats",
+    "simulate": "mixtures",
     "write": "formats",
 }
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, UseAppendAction, arg
 
 from blackett.errors import BlackettError, Failure, InputError
+from blackett.gamma.answer import DEFAULT_METHOD
 
 if TYPE_CHECKING:
     from blackett.gamma.detector import Detector
     from blackett.gamma.identification import Identification
+    from blackett.gamma.network import Network
     from blackett.gamma.scene import Scene
     from blackett.gamma.spectrum import Spectrum
     from blackett.gamma.unmix import Unmixed
@@ -33,7 +35,8 @@ def identify(
     distance_mm: float | None = None,
     live_time_s: float | None = None,
     calibration_kev: tuple[float, ...] | None = None,
-    method: str = "unmix",
+    method: str = DEFAULT_METHOD,
+    network: Path | None = None,
 ) -> Iterator[Any]:
     """Name the radionuclides in spectrum files.
 
@@ -48,18 +51,24 @@ def identify(
         live_time_s: Live time, used where the file states none.
         calibration_kev: Energy axis a0 a1 [a2 ...], keV at the centre of channel c, where the file
             has none or a wrong one.
-        method: How to identify: unmix.
+        method: How to identify: hybrid (a network proposes, a fit of the whole spectrum decides),
+            unmix (the fit alone), or net (the network alone: quick, no lines, no picture).
+        network: Another network than the shipped one: an ONNX file of blackett gamma train.
     """
     if not files:
         raise InputError("no file given: blackett gamma identify FILE [FILE ...]")
+    if method == "net" and plot is not None:
+        raise InputError("a picture shows a fit, which method net has not: use hybrid or unmix")
     room = _one_spectrum(background, live_time_s) if background is not None else None
+    other = _network(network) if network is not None else None
     for file in files:
         try:
             spectra = _read(file, live_time_s)
             for number, spectrum in enumerate(_calibrated(spectra, calibration_kev)):
                 found, unmixed = _identified(
-                    spectrum, room, number, str(file), detector, distance_mm, limits, method
-                )
+                    spectrum, room, number, str(file), detector_name=detector,
+                    distance_mm=distance_mm, with_limits=limits, method=method, network=other,
+                )  # fmt: skip
                 if plot is not None and unmixed is not None:
                     _save_picture(found, unmixed, plot, file)
                 yield json.dumps(found.to_dict()) if as_json else _table(found)
@@ -98,15 +107,18 @@ def _one_spectrum(file: Path, live_time_s: float | None) -> Spectrum:
     return spectra[0]
 
 
+def _network(file: Path) -> Network:
+    from blackett.gamma.network import load
+
+    return load(file)
+
+
 def _identified(
-    spectrum: Spectrum, room: Spectrum | None, number: int, file: str, detector: str | None,
-    distance_mm: float | None, limits: bool, method: str,
-) -> tuple[Identification, Unmixed | None]:  # fmt: skip
+    spectrum: Spectrum, room: Spectrum | None, number: int, file: str, **options: Any
+) -> tuple[Identification, Unmixed | None]:
     from blackett.gamma.identification import identify_with_fit
 
-    found, unmixed = identify_with_fit(
-        spectrum, room, method, detector_name=detector, distance_mm=distance_mm, with_limits=limits
-    )
+    found, unmixed = identify_with_fit(spectrum, room, **options)
     return replace(found, spectrum=number, file=file), unmixed
 
 

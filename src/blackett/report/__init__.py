@@ -10,8 +10,8 @@ write(report, "DIR")  # DIR/report.html, DIR/report.json
 
 from __future__ import annotations
 
-from blackett.report.document import Report
+from blackett.report.document import Cell, Report
 from blackett.report.estimates import LEVEL, Estimate, bootstrap, bootstrap_all
 from blackett.report.writing import write
 
-__all__ = ["LEVEL", "Estimate", "Report", "bootstrap", "bootstrap_all", "write"]
+__all__ = ["LEVEL", "Cell", "Estimate", "Report", "bootstrap", "bootstrap_all", "write"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["page"]
 
+_SENTENCE = 40  # characters from which a cell is text
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --paper: #fff; --soft: #5d646d; --line: #dfe3e8;
   --band: #f5f7f9; --link: #0b5cad; }
@@ -24,7 +25,7 @@ _STYLE = """
   :root { --ink: #e4e6ea; --paper: #15181c; --soft: #a0a8b3; --line: #333a43; --band: #1d2127;
     --link: #78b4f5; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.2rem 1rem 3rem; max-width: 66rem; color: var(--ink);
+body { margin: 0 auto; padding: 1.2rem 1rem 3rem; max-width: 76rem; color: var(--ink);
   background: var(--paper); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: .4rem 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; padding-top: .5rem;
@@ -44,7 +45,8 @@ th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
 tbody tr:nth-child(odd) td { background: var(--band); }
 th:first-child, td:first-child { position: sticky; left: 0; background: var(--paper); }
-td small { color: var(--soft); }
+th.text, td.text { text-align: left; white-space: normal; min-width: 15rem; }
+td small { color: var(--soft); display: block; }
 dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .25rem 1rem;
   font-size: .9rem; }
 dt { color: var(--soft); }
@@ -102,13 +104,23 @@ def _picture(picture: Picture) -> str:
 
 def _table(table: Table) -> str:
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
-    rows = ("".join(f"<td>{cell(value)}</td>" for value in row) for row in table.rows)
+    kinds = [_kind(values) for values in zip(*table.rows, strict=True)] or [""] * len(table.columns)
+    pairs = zip(table.columns, kinds, strict=True)
+    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in pairs)
+    rows = (
+        "".join(f"<td{kind}>{cell(v)}</td>" for v, kind in zip(row, kinds, strict=True))
+        for row in table.rows
+    )
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     return (
         f'<div class="wide"><table>{caption}<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>\n"
     )
+
+
+def _kind(column: tuple[Cell, ...]) -> str:
+    """Sentences are set as text; names and numbers are not broken."""
+    return ' class="text"' if any(isinstance(v, str) and len(v) > _SENTENCE for v in column) else ""
 
 
 def cell(value: Cell) -> str:

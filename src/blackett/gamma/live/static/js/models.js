@@ -1,0 +1,260 @@
+// What answers: the method, and the cards of installed networks. Nothing is shown that is not there.
+import { el } from "./dom.js";
+import { get } from "./api.js";
+import { figures, whole } from "./words.js";
+
+const percent = (share) => `${figures(100 * share, share > 0.995 ? 4 : 3)} %`;
+
+// A share with its 95 % interval: [share, low, high].
+const bounded = ([share, low, high]) =>
+  el(
+    "td",
+    { class: "n" },
+    percent(share),
+    el("br"),
+    el("span", { class: "soft small", text: `${percent(low)} to ${percent(high)}` }),
+  );
+
+const table = (heads, rows) =>
+  el(
+    "div",
+    { class: "table-box" },
+    el(
+      "table",
+      { class: "snug" },
+      el(
+        "thead",
+        null,
+        el(
+          "tr",
+          null,
+          heads.map((text, i) => el("th", { class: i ? "n" : "", text })),
+        ),
+      ),
+      el("tbody", null, rows),
+    ),
+  );
+
+const part = (title, text, ...rest) => [
+  el("h3", { text: title }),
+  text && el("p", { class: "soft small", text }),
+  ...rest,
+];
+
+function operatingPoints(scores) {
+  const points = Object.entries(scores).filter(([name]) => name.startsWith("at_"));
+  if (!points.length) return null;
+  const rows = points.map(([name, one]) =>
+    el(
+      "tr",
+      null,
+      el("th", { text: name.slice(3) }),
+      bounded(one.spectra_with_a_false_name),
+      bounded(one.backgrounds_with_a_name),
+      bounded(one.precision),
+      bounded(one.recall_of_detectable),
+    ),
+  );
+  return part(
+    "Scores on spectra it never saw",
+    `${whole(scores.spectra)} simulated spectra; shares with their 95 % intervals, for three limits of declaring.`,
+    table(
+      [
+        "Limit",
+        "Spectra with a false name",
+        "Backgrounds with a name",
+        "Names that are right",
+        "Detectable sources named",
+      ],
+      rows,
+    ),
+  );
+}
+
+function bySignificance(point) {
+  if (!point?.detected_by_significance) return null;
+  const rows = point.detected_by_significance.map((one) =>
+    el(
+      "tr",
+      null,
+      el("th", { text: one.to > 1e6 ? `from ${one.from}` : `${one.from} to ${one.to}` }),
+      bounded(one.declared),
+      el("td", { class: "n", text: whole(one.n) }),
+    ),
+  );
+  return part(
+    "Named, by significance of the source",
+    "At the middle limit.",
+    table(["Significance, σ", "Named", "Cases"], rows),
+  );
+}
+
+function bySource(point) {
+  if (!point?.recall_by_source) return null;
+  const sorted = Object.entries(point.recall_by_source).sort(([, a], [, b]) => a[0] - b[0]);
+  const row = ([name, share]) =>
+    el(
+      "tr",
+      null,
+      el("th", null, el("a", { href: `#/library/${encodeURIComponent(name)}`, text: name })),
+      bounded(share),
+    );
+  return part(
+    "The hardest sources",
+    "Share named of those that are detectable, at the middle limit.",
+    table(["Source", "Named"], sorted.slice(0, 8).map(row)),
+  );
+}
+
+function reliability(scores) {
+  if (scores?.ece === undefined) return part("Reliability", "The card holds none.");
+  const rows = (scores.coverage ?? []).map((one) =>
+    el(
+      "tr",
+      null,
+      el("th", { text: `from ${whole(10 ** one.log10_net_from)}` }),
+      bounded(one["0.68"]),
+      bounded(one["0.95"]),
+    ),
+  );
+  return part(
+    "Reliability",
+    `Expected calibration error ${figures(scores.ece)} over all probabilities, ${figures(scores["ece_above_0.05"])} over those above 5 %. Intervals of the rate hold the true one in:`,
+    rows.length ? table(["Net counts", "of 68 % intervals", "of 95 % intervals"], rows) : null,
+  );
+}
+
+// confusion_matrix: {labels, counts[true][said]}
+function confusions(found) {
+  if (!found?.labels)
+    return part("Confusion matrix", "The card holds none; what each source is taken for stands in the library.");
+  const share = (row, n) =>
+    n /
+    Math.max(
+      row.reduce((a, b) => a + b, 0),
+      1,
+    );
+  const rows = found.counts.map((row, i) =>
+    el(
+      "tr",
+      null,
+      el("th", { text: found.labels[i] }),
+      row.map((n) => el("td", { text: share(row, n) > 0.005 ? share(row, n).toFixed(2) : "·" })),
+    ),
+  );
+  return part(
+    "Confusion matrix",
+    "Rows: true; columns: said.",
+    el(
+      "div",
+      { class: "table-box" },
+      el(
+        "table",
+        { class: "matrix" },
+        el(
+          "thead",
+          null,
+          el(
+            "tr",
+            null,
+            el("th"),
+            found.labels.map((name) => el("th", { text: name })),
+          ),
+        ),
+        el("tbody", null, rows),
+      ),
+    ),
+  );
+}
+
+function facts({ card, sha256, is_the_cards: right }) {
+  const training = card.training ?? {};
+  return [
+    ["Sources", card.sources && `${card.sources.length}`],
+    ["Parameters", card.parameters && whole(card.parameters)],
+    [
+      "Trained on",
+      training.spectra_simulated &&
+        `${whole(training.spectra_simulated)} simulated spectra, ${whole(training.steps)} steps, seed ${training.seed}`,
+    ],
+    ["Made", card.made && card.made.slice(0, 10)],
+    ["SHA-256 of the file", `${sha256} (${right ? "as its card says" : "not what its card says: it is refused"})`],
+  ].filter(([, value]) => value);
+}
+
+function network(found) {
+  const { card, name } = found;
+  if (!card)
+    return el(
+      "section",
+      { class: "panel" },
+      el("h2", { text: name }),
+      el("p", { class: "note", text: "This network has no card, so nothing can be said about it." }),
+    );
+  const middle = card.scores?.["at_0.001"];
+  return el(
+    "section",
+    { class: "panel", "data-network": name },
+    el(
+      "div",
+      { class: "head" },
+      el("h2", { text: `Network “${card.name ?? name}”` }),
+      card.version && el("span", { class: "chip", text: `version ${card.version}` }),
+    ),
+    el(
+      "div",
+      { class: "table-box" },
+      el(
+        "table",
+        null,
+        el(
+          "tbody",
+          null,
+          facts(found).map(([key, value]) =>
+            el("tr", null, el("th", { text: key }), el("td", { class: "break", text: value })),
+          ),
+        ),
+      ),
+    ),
+    card.scores && operatingPoints(card.scores),
+    el("div", { class: "two" }, el("div", null, reliability(card.scores)), el("div", null, bySignificance(middle))),
+    el("div", { class: "two" }, el("div", null, bySource(middle)), el("div", null, confusions(card.confusion_matrix))),
+  );
+}
+
+export function mount(root) {
+  const box = el("div", { class: "stack" }, el("h1", { text: "Models" }));
+  root.append(box);
+  get("/api/models").then(
+    ({ method, networks }) => {
+      box.append(
+        el(
+          "section",
+          { class: "panel" },
+          el(
+            "div",
+            { class: "head" },
+            el("h2", { text: method.title }),
+            el("span", { class: "chip", text: `${method.name} ${method.version}` }),
+          ),
+          el("p", { class: "lead", text: method.text }),
+          el("p", { class: "soft small", text: `Instruments with templates: ${method.detectors.join(", ")}. Other methods, in Files: ${method.others.join(", ").toLowerCase()}.` }),
+        ),
+      );
+      box.append(
+        ...(networks.length
+          ? networks.map(network)
+          : [
+              el(
+                "section",
+                { class: "panel empty" },
+                el("h2", { text: "No network is installed" }),
+                el("p", { text: "Every answer on this page comes from the fit above." }),
+              ),
+            ]),
+      );
+    },
+    (problem) => box.append(el("p", { class: "note", text: problem.message })),
+  );
+  return { unmount() {} };
+}

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "blackett"
 
 LAYERS = [
-    {"errors", "units", "arrays", "seeds"},
+    {"errors", "units", "arrays", "seeds", "files"},
     {"provenance", "shards", "recipes"},
     {"learn", "report"},
     {"gamma", "alphag"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blackett.gamma.live.continuity import Continuity
@@ -62,6 +62,7 @@ def test_time_that_the_device_was_off_does_not_count() -> None:
     assert one.seconds == 20.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 50), min_size=4, max_size=4), min_size=1, max_size=30))
 def test_increments_add_up_to_what_came(new: list[list[int]]) -> None:
     tracked, shown, total = Continuity(), np.array([3, 1, 4, 1]), np.zeros(4, dtype=np.int64)

@@ -75,11 +75,12 @@ def watched(browser: Browser) -> Iterator[Page]:
 def test_a_source_appears_on_an_emulated_device(watched: Page) -> None:
     from blackett.gamma.live.session import live_session
 
-    scene = "Cs-137 40 cps appears after 12 s at 20 cm; room 7 cps"
+    scene = "Cs-137 40 cps appears after 30 s at 20 cm; room 7 cps"
     session = live_session(simulate=scene, speed=2.0, seed=3)
-    session.start()
     running = pictures.Service(session)
     watched.goto(running.url)
+    watched.wait_for_selector(".headline >> text=Listening")
+    session.start()
     watched.wait_for_selector(".link[data-state=connected]")
     assert "Cs-137" not in watched.inner_text(".answer-box")
     watched.wait_for_selector(".answer-box[data-state=identified]")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blackett.alphag.formats.writing import written_aside
 from blackett.alphag.vertex import STATUSES
 from blackett.errors import InputError
+from blackett.files import written_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blackett.errors import FileFormatError, InputError
+from blackett.files import write_whole
 from blackett.gamma.batches import ARRAYS, SpectrumBatch
 from blackett.gamma.devices import MOST_CHANNELS
-from blackett.gamma.formats.writing import write_whole
 from blackett.gamma.mixtures import simulate
 from blackett.gamma.sources import observable_sources, registry_hash
 from blackett.recipes import settings_hash

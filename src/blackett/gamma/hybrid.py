@@ -6,8 +6,9 @@ the physics of one spectrum. In the hybrid, each source needs
     Lambda >= needed - 2 weight logit(p)
 
 for its likelihood ratio Lambda, with p the network's calibrated probability: what the network
-expects needs less proof, what it excludes needs more, within bounds. The same numbers steer the
-search, so that the network proposes; a source that it misses is still proposed by the data. Both
+expects needs less proof, what it excludes needs more, within bounds. One start of the search is
+made of the sources that the network proposes alone, others of all, so that a source that it misses
+is still found; look-alikes, between which the fit can hardly choose, are told apart by odds. Both
 look at the same counts, so their evidence does not simply add up: the numbers in `FITTED` come
 from simulated spectra (tools/fit_hybrid.py).
 """
@@ -46,6 +47,8 @@ class Combination:
 
 FITTED = Combination(needed=20.0, weight=2.0, least=9.0, most=60.0)
 LEAST_PROBABILITY = 1e-6
+EXPECTED_FROM = 0.05
+"""Sources from this probability on are what the network proposes."""
 FALSE_ALARM_RATE = 1e-3
 """Of one source in one spectrum, for the network alone."""
 
@@ -57,11 +60,11 @@ def with_odds(t: Task, told: Predictions, combination: Combination = FITTED) -> 
     needed = np.clip(needed, combination.least, combination.most)
     by_name = dict(zip(told.sources, (0.5 * (t.settings.needed - needed)).tolist(), strict=True))
     # continua of no source, and sources that the network was not trained on, keep their odds
-    odds = [
-        by_name.get(name, prior)
-        for name, prior in zip(t.library.source_of, t.library.log_prior.tolist(), strict=True)
-    ]
-    return replace(t, log_odds=np.array(odds))
+    columns = zip(t.library.source_of, t.library.log_prior.tolist(), strict=True)
+    odds = [by_name.get(name, prior) for name, prior in columns]
+    named = {told.sources[i] for i in np.flatnonzero(p >= EXPECTED_FROM)}
+    expected = np.array([name in named for name in t.library.source_of])
+    return replace(t, log_odds=np.array(odds), expected=expected)
 
 
 def conclude_alone(shell: Shell, told: Predictions) -> Identification:

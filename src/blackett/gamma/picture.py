@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtri
 
+from blackett.files import written_aside
 from blackett.gamma import unmix
 
 if TYPE_CHECKING:
@@ -98,9 +99,8 @@ def draw(found: Identification, unmixed: Unmixed) -> Figure:
 def save(found: Identification, unmixed: Unmixed, path: Path) -> None:
     """Draw to a PNG file, written aside and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part.png")
-    draw(found, unmixed).savefig(aside, dpi=130)
-    aside.replace(path)
+    with written_aside(path) as aside:
+        draw(found, unmixed).savefig(aside, dpi=130)
 
 
 def _view(unmixed: Unmixed) -> _View:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from blackett.errors import InputError, MissingExtraError
+from blackett.files import write_whole
 from blackett.learn.curves import save_curves
 
 try:
@@ -278,9 +279,7 @@ class _History(Callback):
             return
         names = list(row)
         lines = [",".join(names), *(",".join(f"{r[n]:.8g}" for n in names) for r in self.rows)]
-        aside = self.path.with_suffix(".part")
-        aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        aside.replace(self.path)
+        write_whole(self.path, ("\n".join(lines) + "\n").encode())
         if self.progress is not None:
             self.progress(trainer.global_step, values["loss"], values.get("val_loss"))
 

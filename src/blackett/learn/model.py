@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blackett.errors import FileFormatError, InputError
+from blackett.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,9 +36,7 @@ def sha256_of(path: Path) -> str:
 def write_card(path: Path, onnx: Path, facts: Mapping[str, Any]) -> Path:
     """Write the card of an ONNX file: the facts, with format and SHA-256 put first."""
     card = {"format": FORMAT, "sha256": sha256_of(onnx), **facts}
-    aside = path.with_suffix(".part")
-    aside.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    aside.replace(path)
+    write_whole(path, (json.dumps(card, indent=1) + "\n").encode())
     return path
 
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blackett.alphag.event import BarHits, EventBatch, SpacePoints, TruthTracks
-from blackett.alphag.formats.writing import written_aside
 from blackett.errors import FileFormatError, InputError
+from blackett.files import written_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

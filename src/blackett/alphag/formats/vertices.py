@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blackett.alphag.formats.writing import written_aside
 from blackett.arrays import frozen
 from blackett.errors import FileFormatError, InputError
+from blackett.files import written_aside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blackett.errors import InputError
+from blackett.files import written_aside
 from blackett.gamma.evaluate.answers import METHODS, Answers, families, places
 from blackett.gamma.evaluate.plan import CHUNK, draw_chunk
 
@@ -135,10 +136,9 @@ def _truth(trials: Sequence[Trial]) -> dict[str, np.ndarray]:
 
 
 def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write aside and rename: a killed run leaves whole files only."""
-    aside = path.with_name(f"{path.stem}-{os.getpid()}.part.npz")
-    np.savez_compressed(aside, **arrays)  # type: ignore[arg-type]
-    aside.replace(path)
+    """Write a file that a killed run leaves whole, or not at all."""
+    with written_aside(path) as aside:
+        np.savez_compressed(aside, **arrays)  # type: ignore[arg-type]
 
 
 def _missing(plan: Plan, suite: Suite, chunk: int, methods: Sequence[str], folder: Path) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blackett.errors import FileFormatError, InputError, MissingExtraError
+from blackett.files import write_whole
 from blackett.gamma.formats import parsing
 from blackett.gamma.formats.csv_text import read_csv, write_csv
 from blackett.gamma.formats.n42 import ROOTS as N42_ROOTS
@@ -26,7 +27,7 @@ from blackett.gamma.formats.radiacode_xml import read_xml, write_xml
 from blackett.gamma.formats.rcspg import Spectrogram, read_android, read_ios
 from blackett.gamma.formats.spe import read_spe, write_spe
 from blackett.gamma.formats.specutils import read_other
-from blackett.gamma.formats.writing import check_plain, write_whole
+from blackett.gamma.formats.writing import check_plain
 from blackett.gamma.spectrum import Spectrum
 
 if TYPE_CHECKING:

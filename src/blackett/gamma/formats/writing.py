@@ -1,11 +1,8 @@
-"""What all writers share: whole files or none, and texts that the format can hold."""
+"""What all writers share: texts that the format can hold."""
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -17,33 +14,6 @@ if TYPE_CHECKING:
     from blackett.gamma.spectrum import Spectrum
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def write_whole(path: str | Path, data: bytes) -> None:
-    """Write a file aside in the same folder and rename it: the old file or the new one, never half.
-
-    A new file gets the permissions that the process gives by default, an old one keeps its own.
-    """
-    target = Path(path)
-    handle, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(aside).chmod(_mode(target))
-        Path(aside).replace(target)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
-
-
-def _mode(target: Path) -> int:
-    if target.exists():
-        return target.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def xml_text(value: str) -> str:

@@ -240,9 +240,10 @@ class Measurement:
         return identify(spectrum, background, detector_name=self._detector_name)
 
     def _note(self, text: str) -> None:
-        if text not in self._notes:
-            _LOG.info(text)
-            self._notes.append(text)
+        with self._stream_lock:
+            if text not in self._notes:
+                _LOG.info(text)
+                self._notes.append(text)
 
     def _publish(self, with_row: bool) -> None:
         with self._stream_lock:

@@ -46,6 +46,7 @@ class Task:
     fixed_sigma: FloatArray  # (F,)
     room: bool  # the background is modelled
     log_odds: FloatArray  # (N,) prior odds of each column's source relative to a common one
+    expected: np.ndarray | None = None  # (N,) bool: columns from which one proposal is made
 
     @cached_property
     def common(self) -> FloatArray:

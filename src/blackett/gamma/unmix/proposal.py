@@ -14,9 +14,10 @@ from numba import njit
 from scipy.ndimage import gaussian_filter1d
 
 from blackett.gamma import likelihood
-from blackett.gamma.unmix.problem import offered
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from blackett.arrays import FloatArray
@@ -79,18 +80,18 @@ def _metric(t: Task) -> _Metric:
     return _Metric(variance, scaled @ np.linalg.cholesky(core))
 
 
-def propose(t: Task, with_continua: tuple[bool, ...]) -> list[list[Proposal]]:
+def propose(t: Task, offers: Sequence[np.ndarray]) -> list[list[Proposal]]:
     """The best sets of columns on the lattice of gains and offsets, best first.
 
-    One list for each of `with_continua`: whether continua of unknown origin are offered, too.
+    One list for each of `offers`: the columns (N,) bool that may be taken.
     """
     metric = _metric(t)
     net = t.data.counts - t.data.background_ratio * t.data.background
-    found: list[list[Proposal]] = [[] for _ in with_continua]
+    found: list[list[Proposal]] = [[] for _ in offers]
     for gain, offset in LATTICE:
         pursuit = _Pursuit(t, metric, net, gain, offset)
-        for proposals, with_continuum in zip(found, with_continua, strict=True):
-            chosen, amplitudes, left = pursuit.run(with_continuum)
+        for proposals, offer in zip(found, offers, strict=True):
+            chosen, amplitudes, left = pursuit.run(offer)
             objective = 0.5 * (left + gain**2 + offset**2)
             proposals.append(Proposal(tuple(chosen), amplitudes, gain, offset, objective))
     return [sorted(proposals, key=lambda p: p.objective) for proposals in found]
@@ -115,7 +116,7 @@ class _Pursuit:
         self.squares = np.maximum(metric.squares(self.own), 1e-30)
         self.pulled = metric.apply(net[None, :])[0]
 
-    def run(self, with_continuum: bool) -> tuple[list[int], FloatArray, float]:
+    def run(self, offer: np.ndarray) -> tuple[list[int], FloatArray, float]:
         """Library columns, amplitudes (those of no source first), and the misfit (chi-squared) plus
         the cost of the columns taken."""
         chosen: list[int] = []
@@ -124,7 +125,7 @@ class _Pursuit:
         amplitudes, misfit = self._amplitudes(columns, weighted, np.zeros(len(columns)))
         penalty = 0.0
         for _ in range(2 * MOST_SOURCES):
-            cost = _costs(self.t, chosen, with_continuum)
+            cost = _costs(self.t, chosen, offer)
             pull = self.pulled - amplitudes @ weighted
             gain = np.maximum(pull.astype(np.float32) @ self.own, 0.0) ** 2 / self.squares - cost
             gain[chosen] = -np.inf
@@ -151,13 +152,13 @@ class _Pursuit:
         return amplitudes, whole - float(2.0 * amplitudes @ side - amplitudes @ gram @ amplitudes)
 
 
-def _costs(t: Task, active: list[int], with_continuum: bool) -> FloatArray:
+def _costs(t: Task, active: list[int], offer: np.ndarray) -> FloatArray:
     """Chi-squared that each library column (N,) must win to be proposed beside the active ones."""
     library = t.library
     more = library.same_source[active].any(axis=0)
     new = np.maximum(NEW_SOURCE_COST - 2.0 * t.log_odds, MORE_SCENE_COST)
     cost = np.where(more, MORE_SCENE_COST, new)
-    return np.where(offered(t, with_continuum), cost, np.inf)
+    return np.where(offer, cost, np.inf)
 
 
 @njit(cache=True)

@@ -27,10 +27,14 @@ def unmix(t: Task) -> Unmixed:
     """Declare the sources that this spectrum needs; see the package's text."""
     # soft continua are part of a modelled room; beside a measured one they are news
     with_continua = (False,) if t.room else (False, True)
+    offers = [offered(t, with_continuum) for with_continuum in with_continua]
+    if t.expected is not None:
+        offers.append(offers[0] & t.expected)
+        with_continua += (False,)
     fitted: dict[tuple[object, ...], Mixture] = {}
     tried = [
         _settled(_fitted(t, proposal, fitted), with_continuum)
-        for proposals, with_continuum in zip(propose(t, with_continua), with_continua, strict=True)
+        for proposals, with_continuum in zip(propose(t, offers), with_continua, strict=True)
         for proposal in _close(proposals)
     ]
     best = _certain(min(tried, key=lambda m: m.fit.objective + _cost(m)))

@@ -13,16 +13,19 @@ from blackett.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["written_aside"]
+__all__ = ["write_whole", "written_aside"]
 
 
 @contextmanager
 def written_aside(path: str | Path) -> Iterator[Path]:
-    """A name in the same folder to write to; renamed to `path` at the end, removed after an
-    error."""
+    """A name in the same folder to write to; renamed to `path` at the end, removed after an error.
+
+    It has the same extension. A new file gets the permissions that the process gives by default, an
+    old one keeps its own. Raises InputError if the folder cannot be written to.
+    """
     target = Path(path)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(target.suffix, f".{target.stem}.", target.parent)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     os.close(handle)
@@ -36,6 +39,12 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def write_whole(path: str | Path, data: bytes) -> None:
+    """Write a file aside and rename it. Raises InputError if the folder cannot be written to."""
+    with written_aside(path) as aside:
+        aside.write_bytes(data)
 
 
 def _mode(target: Path) -> int:

@@ -150,6 +150,19 @@ def test_command_writes_the_same_bytes_for_any_number_of_workers_and_resumes(
     assert "is there already" in capsys.readouterr().err
 
 
+def test_a_dask_cluster_makes_the_same_events(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    words = [*WORDS, "--seed", "5", "--out"]
+    assert main([*words, str(tmp_path / "1")]) == 0
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
+        there = [str(tmp_path / "2"), "--cluster", cluster.scheduler_address]
+        assert main([*words, *there]) == 0
+    for one in sorted((tmp_path / "1").iterdir()):
+        assert one.read_bytes() == (tmp_path / "2" / one.name).read_bytes()
+
+
 def test_shards_say_how_they_were_made(tmp_path: Path) -> None:
     assert main([*WORDS[:4], "--events", "5", "--seed", "7", "--out", str(tmp_path)]) == 0
     noted = formats.parquet_metadata(tmp_path / "shard-00000.parquet")

@@ -8,12 +8,9 @@ however many are asked for at a time; samples of many shards take one generator 
 
 from __future__ import annotations
 
-import hashlib
-import json
-import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -24,6 +21,7 @@ from blackett.alphag.gun import Primaries, Vertices
 from blackett.alphag.transport import Settings as TransportSettings
 from blackett.alphag.transport import transport
 from blackett.errors import InputError
+from blackett.recipes import read_settings, settings_from_toml, settings_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,10 +101,7 @@ def find_recipe(name: str | Path) -> Recipe:
     path = Path(name)
     if path.suffix != ".toml":
         raise InputError(f"recipe {str(name)!r}: give one of {sorted(RECIPES)}, or a .toml file")
-    try:
-        return read_recipe(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise InputError(f"recipe {path}: cannot be read: {error.strerror}") from error
+    return read_settings(Recipe, path)
 
 
 def read_recipe(text: str, place: str = "recipe") -> Recipe:
@@ -114,42 +109,12 @@ def read_recipe(text: str, place: str = "recipe") -> Recipe:
 
     Raises `InputError` for text that is no TOML, an unknown name or a value of the wrong type.
     """
-    try:
-        given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{place}: is not TOML: {error}") from error
-    built: Recipe = _built(Recipe, given, place)
-    return built
+    return settings_from_toml(Recipe, text, place)
 
 
 def recipe_hash(chosen: Recipe) -> str:
     """SHA-256 of all settings, hexadecimal."""
-    return hashlib.sha256(json.dumps(asdict(chosen), sort_keys=True).encode()).hexdigest()
-
-
-def _built(kind: type, given: dict[str, Any], place: str) -> Any:
-    hints = get_type_hints(kind)
-    unknown = sorted(set(given) - {f.name for f in fields(kind)})
-    if unknown:
-        raise InputError(f"{place}: unknown {unknown}; known: {sorted(hints)}")
-    return kind(**{n: _value(hints[n], v, f"{place}: {n}") for n, v in given.items()})
-
-
-def _value(kind: Any, value: Any, place: str) -> Any:
-    if is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise InputError(f"{place} = {value!r}: must be a table")
-        return _built(kind, value, place)  # type: ignore[arg-type]
-    if get_origin(kind) is tuple:
-        parts = get_args(kind)
-        if not isinstance(value, list) or len(value) != len(parts):
-            raise InputError(f"{place} = {value!r}: must be a list of {len(parts)} values")
-        return tuple(_value(k, v, place) for k, v in zip(parts, value, strict=True))
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not kind:
-        raise InputError(f"{place} = {value!r}: must be of type {kind.__name__}")
-    return value
+    return settings_hash(chosen)
 
 
 def simulate(recipe: Recipe | str | Path, n: int, rng: np.random.Generator) -> Iterator[Event]:

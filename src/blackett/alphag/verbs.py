@@ -30,6 +30,7 @@ def simulate(
     mode: Literal["fast", "full"] | None = None,
     seed: int = 1,
     workers: int = 1,
+    cluster: str = "",
     shard_events: int = 5000,
 ) -> Iterator[Any]:
     """Simulate events into a folder of Parquet shards; a second run makes the shards that are
@@ -42,6 +43,7 @@ def simulate(
         mode: fast (ionisation to points) or full (waveforms); the recipe's where left out.
         seed: Reproduces the sample, whatever the number of workers.
         workers: Processes.
+        cluster: Address of a Dask scheduler (tcp://HOST:PORT) whose workers see the folder.
         shard_events: Events in a file.
     """
     from blackett.alphag import formats
@@ -51,7 +53,7 @@ def simulate(
     noted = _provenance(chosen, recipe, events, seed, shard_events)
     started, made, done = time.monotonic(), 0, 0
     make = partial(make_shard, chosen, seed)
-    for shard, fresh in formats.write_shards(out, shards, make, noted, workers):
+    for shard, fresh in formats.write_shards(out, shards, make, noted, workers, cluster):
         done += shard.count
         made += shard.count if fresh else 0
         rate = made / max(time.monotonic() - started, 1e-9)

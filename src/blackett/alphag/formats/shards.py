@@ -24,14 +24,16 @@ def write_shards(
     make: Callable[[Shard], Iterable[EventBatch]],
     metadata: Mapping[str, str],
     workers: int = 1,
+    cluster: str = "",
 ) -> Iterator[tuple[Shard, bool]]:
     """Make the shards that are missing; yields each shard as it is done, and whether it was made
     now.
 
     `make` must be importable by name (or a partial of such a function), for it runs in `workers`
-    processes. A shard in the folder is kept if it holds the same number of events and the same
+    processes, or on the Dask cluster with its scheduler at `cluster`, whose workers see the same
+    folder. A shard in the folder is kept if it holds the same number of events and the same
     metadata, the command apart. Raises `InputError` if it does not (another recipe, seed or
-    version), or for less than one worker.
+    version), and as `shards.completed`.
     """
     place = shard_folder(folder)
     missing = []
@@ -41,7 +43,7 @@ def write_shards(
         else:
             missing.append(shard)
     job = partial(write_shard, str(place), make=make, metadata=dict(metadata))
-    yield from ((shard, True) for shard, _ in completed(job, missing, workers))
+    yield from ((shard, True) for shard, _ in completed(job, missing, workers, cluster))
 
 
 def write_shard(

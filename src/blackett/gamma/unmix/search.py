@@ -26,11 +26,11 @@ many."""
 def unmix(t: Task) -> Unmixed:
     """Declare the sources that this spectrum needs; see the package's text."""
     # soft continua are part of a modelled room; beside a measured one they are news
-    with_continua = (False,) if t.room else (False, True)
+    with_continua = [False] if t.room else [False, True]
     offers = [offered(t, with_continuum) for with_continuum in with_continua]
     if t.expected is not None:
         offers.append(offers[0] & t.expected)
-        with_continua += (False,)
+        with_continua.append(False)
     fitted: dict[tuple[object, ...], Mixture] = {}
     tried = [
         _settled(_fitted(t, proposal, fitted), with_continuum)

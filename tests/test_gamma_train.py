@@ -286,6 +286,13 @@ def test_vega_wants_one_detector(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="one detector"):
         train_vega(TINY, tmp_path, simulate=simulate)
+    one = replace(TINY.data, detectors=("radiacode-103",))
+    with pytest.raises(InputError, match="steps_per_epoch 3"):
+        train_vega(
+            replace(TINY, data=one, fit=replace(TINY.fit, steps_per_epoch=3)),
+            tmp_path,
+            simulate=simulate,
+        )
 
 
 @pytest.mark.long
@@ -294,14 +301,14 @@ def test_vega_learns_and_resumes_in_its_quick_test(tmp_path: Path) -> None:
     from blackett.learn.curves import read_history
 
     recipe = quick(find_recipe(next(p for p in RECIPES if p.stem == "vega")))
-    few = replace(recipe.fit, steps=6, steps_per_epoch=3)
+    few = replace(recipe.fit, steps=16, steps_per_epoch=8)
     recipe = replace(recipe, data=replace(recipe.data, batch=8), fit=few)
     fitted = train_vega(recipe, tmp_path, simulate=simulate)
-    assert fitted.steps == 6
-    longer = replace(recipe, fit=replace(few, steps=9))
-    assert train_vega(longer, tmp_path, resume=True, simulate=simulate).steps == 9
+    assert fitted.steps == 16
+    longer = replace(recipe, fit=replace(few, steps=24))
+    assert train_vega(longer, tmp_path, resume=True, simulate=simulate).steps == 24
     history = read_history(tmp_path / "history.csv")
-    assert history["step"] == [3, 6, 9]
+    assert history["step"] == [8, 16, 24]
     assert history["loss"][-1] < history["loss"][0]
 
 

@@ -158,10 +158,9 @@ def test_the_waterfall_lies_under_the_spectrum(watched: Page, still: pictures.Se
     """The bright column of the 662 keV line is where the chart has 662 keV."""
     watched.add_init_script(
         "localStorage.setItem('theme', 'dark');"
-        "window.charts = []; addEventListener('DOMContentLoaded', () => { const Old = uPlot;"
-        "window.uPlot = class extends Old {"
-        " constructor(...a) { super(...a); charts.push(this); } };"
-        "Object.assign(window.uPlot, Old); });"
+        "window.charts = []; let kept; Object.defineProperty(window, 'uPlot', { get: () => kept,"
+        " set: (made) => { kept = class extends made {"
+        " constructor(...a) { super(...a); charts.push(this); } }; } });"
     )
     pictures.show(watched, still, "live")
     at, wide, sums = watched.evaluate(

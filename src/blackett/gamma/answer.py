@@ -27,8 +27,7 @@ __all__ = [
 Verdict = Literal["background", "identified", "unknown", "insufficient"]
 BackgroundOrigin = Literal["embedded", "file", "modelled"]
 METHODS = ("hybrid", "unmix", "net")
-DEFAULT_METHOD = "unmix"
-"""Hybrid becomes the default with the first version that ships the weights of a network."""
+DEFAULT_METHOD = "hybrid"
 
 
 @dataclass(frozen=True)

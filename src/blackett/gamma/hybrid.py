@@ -10,7 +10,7 @@ expects needs less proof, what it excludes needs more, within bounds. One start 
 made of the sources that the network proposes alone, others of all, so that a source that it misses
 is still found; look-alikes, between which the fit can hardly choose, are told apart by odds. Both
 look at the same counts, so their evidence does not simply add up: the numbers in `FITTED` come
-from simulated spectra (tools/fit_hybrid.py).
+from simulated spectra (tools/compare_hybrid.py).
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ FULL_BQ = 1000.0
 HUBER_WEIGHT = 0.1
 SPLIT = (0.8, 0.9)
 SPLIT_SEED = 42
+FEWEST_BATCHES = 8
 QUICK_EPOCHS, QUICK_PATIENCE, QUICK_BATCHES = 5, 3, 10
 
 
@@ -144,11 +145,15 @@ def train_vega(
 ) -> Fitted:
     """Train it as its recipe says; the checkpoint stays in the folder, nothing is exported.
 
-    Raises InputError for a recipe with several detectors, or one with other than 1024 channels.
+    Raises InputError for a recipe with several detectors, or with fewer than 8 steps an epoch.
     """
     if len(recipe.data.detectors) != 1:
         raise InputError("this network knows one detector: name one in [data] detectors")
     per_epoch = recipe.fit.steps_per_epoch
+    if per_epoch < FEWEST_BATCHES:
+        raise InputError(
+            f"steps_per_epoch {per_epoch}: a tenth must be left to validate on, give 8"
+        )
     sample = Sample(recipe, round(per_epoch / SPLIT[0]), simulate or gamma.simulate)
     torch.manual_seed(recipe.fit.seed)
 

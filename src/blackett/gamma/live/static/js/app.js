@@ -1,7 +1,15 @@
 // The frame: views by the address after #, theme, keys, state of the link.
 import { el, icon, isDark } from "./dom.js";
+import * as about from "./about.js";
+import * as background from "./background.js";
+import * as files from "./files.js";
+import * as library from "./library.js";
+import * as live from "./live.js";
+import * as models from "./models.js";
 import { listen, start, state } from "./stream.js";
 
+// all of them at once: a view opens even while the service is away
+const MODULES = { live, files, background, library, models, about };
 const VIEWS = [
   ["live", "Live"],
   ["files", "Files"],
@@ -14,8 +22,7 @@ const main = document.getElementById("main");
 const tabs = document.getElementById("tabs");
 const link = document.getElementById("link");
 const theme = document.getElementById("theme");
-let view = null,
-  turn = 0;
+let view = null;
 
 tabs.append(
   ...VIEWS.map(([name, title], i) =>
@@ -23,18 +30,15 @@ tabs.append(
   ),
 );
 
-async function route() {
+function route() {
   const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
   const known = VIEWS.find(([one]) => one === name)?.[0] ?? (state.live ? "live" : "files");
-  const mine = ++turn;
-  const module = await import(`./${known}.js`);
-  if (mine !== turn) return;
   view?.unmount();
   main.replaceChildren();
   main.dataset.view = known;
   const root = el("div");
   main.append(root);
-  view = module.mount(root, rest);
+  view = MODULES[known].mount(root, rest);
   document.title = `${VIEWS.find(([one]) => one === known)[1]} · blackett`;
   for (const tab of tabs.children) tab.toggleAttribute("aria-current", false);
   tabs.querySelector(`[href="#/${known}"]`).setAttribute("aria-current", "page");

@@ -238,7 +238,7 @@ export function mount(root) {
             el("span", { class: "chip", text: `${method.name} ${method.version}` }),
           ),
           el("p", { class: "lead", text: method.text }),
-          el("p", { class: "soft small", text: `Instruments with templates: ${method.detectors.join(", ")}. Other methods, in Files: ${method.others.join(", ").toLowerCase()}.` }),
+          el("p", { class: "soft small", text: `Instruments with templates: ${method.detectors.join(", ")}. Other methods, in Files: ${method.others.join("; ")}.` }),
         ),
       );
       box.append(

@@ -13,7 +13,7 @@ from blackett.gamma import baselines
 from blackett.gamma.detector import detector
 from blackett.gamma.evaluate import METHODS, Plan, Suite, evaluation_report, metrics, planned, run
 from blackett.gamma.evaluate.answers import families, places
-from blackett.gamma.evaluate.plan import CHUNK, draw_chunk
+from blackett.gamma.evaluate.plan import draw_chunk
 from blackett.gamma.evaluate.runs import collected
 from blackett.gamma.trials import Conditions, draw_sources, draw_trial, offered_names
 from blackett.report import write
@@ -130,20 +130,19 @@ def test_confusion_rows_are_shares() -> None:
 
 def small_plan() -> Plan:
     usual = Conditions()
-    suites = [Suite("background", "rooms", Conditions(net_counts=0.0), 3 * CHUNK, 0)]
+    suites = [Suite("background", "rooms", Conditions(net_counts=0.0), 32, 0)]
     suites += [
-        Suite(f"counts-{n}", f"{n}", Conditions(net_counts=float(n)), 10)
-        for n in (100, 1000, 10000)
+        Suite(f"counts-{n}", f"{n}", Conditions(net_counts=float(n)), 5) for n in (100, 1000, 10000)
     ]
     suites += [
-        Suite("detection", "one", usual, 10, 1, net_counts=(20.0, 20000.0)),
-        Suite("stress-base", "base", usual, 10),
+        Suite("detection", "one", usual, 8, 1, net_counts=(20.0, 20000.0)),
+        Suite("stress-base", "base", usual, 4),
     ]
     return Plan(tuple(suites))
 
 
 def test_chunks_do_not_depend_on_each_other() -> None:
-    plan = planned(trials=40, backgrounds=100, detections=20)
+    plan = planned(trials=25, backgrounds=100, detections=20)
     suite = plan.suite("counts-1000")
     first, second = draw_chunk(plan, suite, 0), draw_chunk(plan, suite, 1)
     assert [t.present for t in first] != [t.present for t in second]
@@ -154,10 +153,10 @@ def test_chunks_do_not_depend_on_each_other() -> None:
 def test_report_of_a_small_plan(tmp_path: Path) -> None:
     plan, answers = small_plan(), tmp_path / "answers"
     progress = list(run(plan, BASELINES, answers))
-    assert progress[-1] == (8, 8)
-    assert list(run(plan, BASELINES, answers)) == [(8, 8)]
+    assert progress[-1] == (7, 7)
+    assert list(run(plan, BASELINES, answers)) == [(7, 7)]
     suite = collected(plan, plan.suite("detection"), BASELINES, answers)
-    assert suite.present.sum() == 10 and (suite.net_counts[suite.present] > 0).all()
+    assert suite.present.sum() == 8 and (suite.net_counts[suite.present] > 0).all()
     write(evaluation_report(plan, BASELINES, answers, {"command": "test"}, 0.1), tmp_path)
     noted = json.loads((tmp_path / "report.json").read_text())
     strong = noted["equal_false_alarms"]["counts-10000"]

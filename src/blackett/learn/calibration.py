@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize
 
 from blackett.arrays import frozen
 from blackett.errors import InputError
@@ -45,6 +44,8 @@ def temperature(logits: ArrayLike, labels: ArrayLike) -> float:
         scaled = z * np.exp(-log_t)
         return float(np.mean(np.logaddexp(0.0, scaled) - y * scaled))
 
+    from scipy import optimize  # slow to import, and not needed to answer
+
     found = optimize.minimize_scalar(cost, bounds=(-3.0, 3.0), method="bounded")
     return float(np.exp(found.x))
 
@@ -69,6 +70,8 @@ class Isotonic:
         if s.size == 0 or s.size != y.size:
             raise InputError(f"{s.size} scores and {y.size} labels: give as many, at least one")
         order = np.argsort(s, kind="stable")
+        from scipy import optimize  # as above
+
         level = optimize.isotonic_regression(y[order]).x
         blocks = np.flatnonzero(np.diff(level, prepend=-1.0, append=2.0))
         at = np.array([s[order][a:b].mean() for a, b in pairwise(blocks)])

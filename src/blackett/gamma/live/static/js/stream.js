@@ -36,12 +36,11 @@ function take(update) {
     // the measurement was started anew
     state.history = [];
     tell("restart");
-  } else if (update.previous > newest) {
-    catchUp();
   }
   const skipped = update.skipped
     .filter((one) => one.sequence > newest)
     .map((one) => ({ ...one, row: expand(one.row) }));
+  if (update.sequence > newest + skipped.length + 1) catchUp(); // something was missed
   state.update = update;
   state.receivedMs = performance.now();
   const view = update.since_start;

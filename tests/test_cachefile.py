@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from blackett.gamma import cachefile
-from blackett.gamma.cachefile import kept_arrays
+from blackett.gamma.cachefile import content_hash, kept_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +29,12 @@ def test_arrays_are_built_once(folder: Path) -> None:
         return {"a": np.arange(3.0)}
 
     for _ in range(2):
-        assert np.array_equal(kept_arrays("x", ("decay.py",), build)["a"], [0, 1, 2])
+        assert np.array_equal(kept_arrays("x", content_hash(("decay.py",)), build)["a"], [0, 1, 2])
     assert len(built) == 1
     (file,) = folder.iterdir()
     file.write_bytes(b"damaged")
-    kept_arrays("x", ("decay.py",), build)
-    kept_arrays("x", ("sources.py",), build)
+    kept_arrays("x", content_hash(("decay.py",)), build)
+    kept_arrays("x", content_hash(("sources.py",)), build)
     assert len(built) == 3
     assert len(list(folder.iterdir())) == 2
 
@@ -44,15 +44,21 @@ def test_a_cache_that_cannot_be_written_is_only_slower(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert kept_arrays("x", ("decay.py",), lambda: {"a": np.ones(2)})["a"].sum() == 2.0
+    assert (
+        kept_arrays("x", content_hash(("decay.py",)), lambda: {"a": np.ones(2)})["a"].sum() == 2.0
+    )
     assert "is not kept" in caplog.text
 
 
 def test_old_versions_are_forgotten(folder: Path) -> None:
     folder.mkdir()
+    other = folder / f"x-long-{0:016x}.npz"
+    other.write_bytes(b"")
+    os.utime(other, (1e9, 1e9))
     for k in range(6):
         path = folder / f"x-{k:016d}.npz"
         path.write_bytes(b"")
         os.utime(path, (1e9 + k, 1e9 + k))
-    kept_arrays("x", ("decay.py",), lambda: {"a": np.ones(2)})
-    assert len(list(folder.glob("x-*.npz"))) == cachefile.KEPT_VERSIONS
+    kept_arrays("x", content_hash(("decay.py",)), lambda: {"a": np.ones(2)})
+    assert len(list(folder.glob(f"x-{'?' * 16}.npz"))) == cachefile.KEPT_VERSIONS
+    assert other.exists()

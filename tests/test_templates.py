@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from blackett.gamma import templates
+from blackett.gamma.cachefile import content_hash
 from blackett.gamma.detector import detector
 from blackett.gamma.folding import lines_of
 from blackett.gamma.sources import observable_sources, source
@@ -128,24 +128,24 @@ def test_priors_follow_rarity(library: Library) -> None:
 
 
 def test_hash_changes_with_the_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = cache._content_hash(RC103)
+    before = content_hash(cache._made_from(RC103))
     for folder in ("data", "templates"):
         (tmp_path / folder).mkdir()
     names = (*cache.MADE_FROM, "data/response-csi-10x10x10.npz")
     for name in names:
         (tmp_path / name).symlink_to(PACKAGE / name)
     monkeypatch.setattr(resources, "files", lambda _: tmp_path)
-    assert cache._content_hash(RC103) == before
+    assert content_hash(cache._made_from(RC103)) == before
     registry = tmp_path / "data" / "sources.csv"
     text = registry.read_text(encoding="utf-8")
     registry.unlink()
     registry.write_text(text.replace(",medical,rare,", ",medical,common,", 1), encoding="utf-8")
-    assert cache._content_hash(RC103) != before
+    assert content_hash(cache._made_from(RC103)) != before
 
 
 def test_hash_depends_on_the_crystal() -> None:
     other = detector("radiacode-110")
-    assert cache._content_hash(RC103) != cache._content_hash(other)
+    assert content_hash(cache._made_from(RC103)) != content_hash(cache._made_from(other))
 
 
 def imports_at_load(path: Path) -> set[str]:
@@ -227,33 +227,8 @@ def test_damaged_cache_is_rebuilt(
     content = path.read_bytes()
     for kind, spoiled in damaged(content).items():
         path.write_bytes(spoiled)
-        assert cache._loaded(path) is None, kind
-    assert same(templates.library.__wrapped__("radiacode-103"), good)
-    assert path.read_bytes() == content
-    assert cache._loaded(tmp_path / "absent.npz") is None
-
-
-def test_old_versions_leave_the_cache(tmp_path: Path) -> None:
-    """The newest few of a detector stay, and whatever another process may be writing."""
-    written = {}
-    for age_h in range(8):
-        for name in ("nai-2x2", "radiacode-103", "radiacode-103g"):
-            path = tmp_path / f"templates-{name}-{age_h:016x}.npz"
-            path.write_bytes(b"")
-            written[name, age_h] = path
-            os.utime(path, (path.stat().st_mtime - 3600.0 * age_h,) * 2)
-    cache._forget_old(written["radiacode-103", 0])
-    left = {key for key, path in written.items() if path.exists()}
-    assert {age_h for name, age_h in left if name == "radiacode-103"} == set(
-        range(cache.KEPT_VERSIONS)
-    )
-    for other in ("nai-2x2", "radiacode-103g"):
-        assert {age_h for name, age_h in left if name == other} == set(range(8))
-    fresh = [tmp_path / f"templates-nai-2x2-{100 + i:016x}.part.npz" for i in range(9)]
-    for path in fresh:
-        path.write_bytes(b"")
-    cache._forget_old(fresh[0])
-    assert all(path.exists() for path in fresh)
+        assert same(templates.library.__wrapped__("radiacode-103"), good), kind
+        assert path.read_bytes() == content, kind
 
 
 def test_unwritable_cache_is_only_slower(

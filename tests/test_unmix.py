@@ -14,6 +14,7 @@ from blackett.gamma import unmix as unmixing
 from blackett.gamma.likelihood import cumulative_at
 from blackett.gamma.templates import library
 from blackett.gamma.unmix import Grouped, Settings, Unmixed, group, task, unmix, without
+from blackett.gamma.unmix.nuisances import smoothed
 from blackett.gamma.unmix.proposal import non_negative
 from simulated import DETECTOR, few, grouped, perfect_unit, spectrum
 
@@ -209,3 +210,12 @@ def test_documented_priors_are_those_in_use(name: str) -> None:
     text = DOCS.read_text(encoding="utf-8").replace(" %", "%").replace("\u2212", "-")
     wanted = STATED[name].replace(" %", "%").format(getattr(Settings(), name))
     assert wanted in text
+
+
+def test_smoothing_is_scipys() -> None:
+    from scipy.ndimage import gaussian_filter1d
+
+    counts = np.random.default_rng(1).poisson(5.0, 60)
+    for sigma in (1.0, 1.5):
+        expected = gaussian_filter1d(counts.astype(float), sigma)
+        assert smoothed(counts, sigma) == pytest.approx(expected, rel=1e-12)

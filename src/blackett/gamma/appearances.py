@@ -20,7 +20,7 @@ from scipy.special import ndtr
 
 from blackett.arrays import frozen
 from blackett.errors import InputError
-from blackett.gamma.cachefile import PHYSICS, kept_arrays
+from blackett.gamma.cachefile import PHYSICS, content_hash, kept_arrays
 from blackett.gamma.decay import aged
 from blackett.gamma.detector import detector
 from blackett.gamma.folding import (
@@ -161,9 +161,8 @@ def appearances(name: str) -> Appearances:
         raise InputError(f"{name}: training spectra are those of scintillators, in 1024 channels")
     table = f"data/{response_name(instrument)}.npz"
     files = (*PHYSICS, "appearances.py", "templates/looks.py", table)
-    return _assembled(
-        instrument, kept_arrays(f"appearances-{name}", files, lambda: _build(instrument))
-    )
+    kept = kept_arrays(f"appearances-{name}", content_hash(files), lambda: _build(instrument))
+    return _assembled(instrument, kept)
 
 
 def _assembled(instrument: Detector, kept: Mapping[str, np.ndarray]) -> Appearances:

@@ -19,7 +19,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["PHYSICS", "kept_arrays"]
+__all__ = ["PHYSICS", "content_hash", "kept_arrays"]
 
 KEPT_VERSIONS = 3
 """Files of one name that stay in the cache, the newest."""
@@ -38,14 +38,23 @@ PHYSICS = (
 """Files of the package that counts by deposited energy depend on, beside the response table."""
 
 
+def content_hash(made_from: Sequence[str]) -> str:
+    """SHA-256 (hexadecimal) of files of the package: what arrays are made from, code included."""
+    digest = hashlib.sha256()
+    package = resources.files("blackett.gamma")
+    for name in made_from:
+        digest.update((package / name).read_bytes())
+    return digest.hexdigest()
+
+
 def kept_arrays(
-    name: str, made_from: Sequence[str], build: Callable[[], Mapping[str, np.ndarray]]
+    name: str, sha256: str, build: Callable[[], Mapping[str, np.ndarray]]
 ) -> Mapping[str, np.ndarray]:
     """The arrays called `name`, from the user's cache folder or built anew and kept there.
 
-    `made_from` are files of the package, the code that builds included.
+    `sha256` is the `content_hash` of all they are made from.
     """
-    path = _folder() / f"{name}-{_content_hash(made_from)[:16]}.npz"
+    path = _folder() / f"{name}-{sha256[:16]}.npz"
     kept = _loaded(path)
     if kept is None:
         kept = build()
@@ -56,15 +65,6 @@ def kept_arrays(
 def _folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     return (Path(base) if base else Path.home() / ".cache") / "blackett"
-
-
-def _content_hash(names: Sequence[str]) -> str:
-    """SHA-256 of some files of the package."""
-    digest = hashlib.sha256()
-    package = resources.files("blackett.gamma")
-    for name in names:
-        digest.update((package / name).read_bytes())
-    return digest.hexdigest()
 
 
 def _loaded(path: Path) -> Mapping[str, np.ndarray] | None:

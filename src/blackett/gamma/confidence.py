@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import optimize
 from scipy.special import expit
 
 from blackett.arrays import frozen
@@ -134,6 +133,8 @@ class Strangeness:
             value = np.mean(np.logaddexp(0.0, logit) - truth * logit) + RIDGE * weights @ weights
             slope = terms.T @ (expit(logit) - truth) / truth.size + 2.0 * RIDGE * weights
             return float(value), slope
+
+        from scipy import optimize  # slow to import, and not needed to answer
 
         found = optimize.minimize(cost, np.zeros(15), jac=True, method="BFGS")
         return cls(frozen(unit.centre), frozen(unit.scale), frozen(found.x))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
-from scipy.ndimage import gaussian_filter1d
 
 from blackett.gamma import likelihood
+from blackett.gamma.unmix.nuisances import smoothed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class _Metric:
 
 def _metric(t: Task) -> _Metric:
     data = t.data
-    smooth = np.maximum(gaussian_filter1d(data.counts, 1.0), 0.3)
+    smooth = np.maximum(smoothed(data.counts, 1.0), 0.3)
     scaled_background = data.background_ratio * data.background
     own = np.maximum(smooth - scaled_background, 0.1 * smooth) if not t.room else smooth
     variance = smooth + data.background_ratio * scaled_background + (t.epsilon * own) ** 2

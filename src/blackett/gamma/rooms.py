@@ -16,7 +16,7 @@ import numpy as np
 from blackett.arrays import frozen
 from blackett.gamma import room
 from blackett.gamma.background import PLACES, PRIORS, inside_lead, natural_background
-from blackett.gamma.cachefile import PHYSICS, kept_arrays
+from blackett.gamma.cachefile import PHYSICS, content_hash, kept_arrays
 from blackett.gamma.detector import detector
 from blackett.gamma.response import response_name
 
@@ -53,7 +53,8 @@ def room_columns(name: str) -> np.ndarray:
     """
     instrument = detector(name)
     files = (*PHYSICS, "room.py", "rooms.py", f"data/{response_name(instrument)}.npz")
-    kept = kept_arrays(f"rooms-{name}", files, lambda: {"columns": _build(instrument)})
+    sha256 = content_hash(files)
+    kept = kept_arrays(f"rooms-{name}", sha256, lambda: {"columns": _build(instrument)})
     return frozen(kept["columns"], np.float32)
 
 

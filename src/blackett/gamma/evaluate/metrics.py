@@ -186,18 +186,13 @@ def expected_calibration_error(probability: FloatArray, true: np.ndarray, bins: 
     return float((number[known] * difference).sum() / number.sum())
 
 
-def coverage(answered: Answered, method: str) -> tuple[tuple[Estimate, ...], Estimate]:
-    """Share of 95 % intervals of net rates that hold the truth, in bins of counts, and over all.
+def coverage(answered: Answered, method: str, families: np.ndarray) -> Estimate:
+    """Share of 95 % intervals of net rates that hold the truth.
 
-    Of sources that are there and were declared with an interval.
+    Of sources that are there, among `families` (F,), and were declared with an interval.
     """
     answers = answered.answers[method]
     rate = answered.net_counts / answered.live_time_s[:, None]
-    chosen = answered.present & answers.declared & np.isfinite(answers.low_cps)
+    chosen = answered.present & answers.declared & np.isfinite(answers.low_cps) & families
     holds = (answers.low_cps <= rate) & (rate <= answers.high_cps)
-    bins = np.digitize(answered.net_counts, COUNT_EDGES) - 1
-    parts = tuple(
-        share(int(holds[chosen & (bins == k)].sum()), int((chosen & (bins == k)).sum()))
-        for k in range(COUNT_EDGES.size - 1)
-    )
-    return parts, share(int(holds[chosen].sum()), int(chosen.sum()))
+    return share(int(holds[chosen].sum()), int(chosen.sum()))

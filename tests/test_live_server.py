@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +20,7 @@ from page_client import Page
 from simulated_session import SimulatedSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     import httpx
 
@@ -473,3 +473,14 @@ def test_the_shelf_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         shelf.add("c", b"x", [])
     assert shelf.remove(shelf.all()[0].id)
     assert not shelf.remove("none")
+
+
+class Lazy:
+    """A worker that never gets done."""
+
+    def run(self, job: str, files: Sequence[bytes] = (), **options: Any) -> Any:
+        raise Overrun(f"{job} took too long")
+
+
+def test_curves_that_take_too_long_are_left_out(session: SimulatedSession) -> None:
+    assert State(session, Lazy()).live_fit()["fit"] is None  # type: ignore[arg-type]

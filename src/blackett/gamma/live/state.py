@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from blackett.errors import InputError
 from blackett.gamma.live.backgrounds import Background
-from blackett.gamma.live.uploads import Shelf, Stored, Worker
+from blackett.gamma.live.uploads import Busy, Overrun, Shelf, Stored, Worker
 
 if TYPE_CHECKING:
     from blackett.gamma.live.events import Beat
@@ -41,12 +42,14 @@ class State:
         return self.shelf.add(name, data, spectra, live_time_s)
 
     def live_fit(self) -> dict[str, Any]:
-        """Curves of the newest stretch, and of what counts; the ones at hand while others come."""
+        """Curves of the newest stretch, and of what counts; the ones at hand while others come, or
+        when the worker is too busy for them."""
         if not self._fitting.acquire(blocking=self._fit["fit"] is None):
             return self._fit
         try:
             if time.monotonic() - self._fit_at >= FIT_EVERY_S:
-                self._fit = self._fitted()
+                with suppress(Busy, Overrun):
+                    self._fit = self._fitted()
                 self._fit_at = time.monotonic()
             return self._fit
         finally:

@@ -32,8 +32,9 @@ MOST_STORED = 64 * 2**20
 """All files together."""
 MOST_WAITING = 4
 """Jobs in the worker and before it."""
-JOB_LIMIT_S = {"read": 30.0, "identify": 60.0, "report": 60.0, "fit": 20.0, "room": 60.0}
-"""From a job to its answer, the start of a fresh process included."""
+JOB_LIMIT_S = {"read": 30.0, "identify": 120.0, "report": 120.0, "fit": 120.0, "room": 120.0}
+"""From a job to its answer, the start of a fresh process included; the first identification on a
+machine compiles code and builds templates."""
 
 
 class Busy(BlackettError):  # noqa: N818

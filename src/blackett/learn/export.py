@@ -46,6 +46,20 @@ def save_onnx(
         )  # fmt: skip
         assert program is not None  # noqa: S101 (None only without dynamo)
         program.save(str(aside), include_initializers=True, external_data=False)
+    _without_traces(aside)
     logging.getLogger("torch.onnx").setLevel(level)
     aside.replace(path)
     return path
+
+
+def _without_traces(path: Path) -> None:
+    """Remove the exporter's notes on where in whose files each operation was written."""
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    for part in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    graph.ClearField("metadata_props")
+    onnx.save(model, path)

@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("real")
 
 
-MOST_PHANTOMS = {"hybrid": 0.15, "unmix": 0.1}
-"""A file. The aim is 0.1 for both; the hybrid names one nuclide too many for that."""
+METHODS = ("hybrid", "unmix")
 
 
-@pytest.fixture(scope="module", params=sorted(MOST_PHANTOMS))
+@pytest.fixture(scope="module", params=METHODS)
 def score(
     request: pytest.FixtureRequest, shared_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
@@ -66,8 +65,11 @@ def test_most_sources_are_named(score: dict[str, Any]) -> None:
     assert score["recall"] >= 0.85
 
 
-def test_few_names_are_wrong(score: dict[str, Any]) -> None:
-    assert score["phantoms_per_file"] <= MOST_PHANTOMS[score["method"]]
+def test_few_names_are_wrong(score: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    if score["method"] == "hybrid":
+        missed = "two names beyond the labels in 19 files: docs/real-spectra.md"
+        request.applymarker(pytest.mark.xfail(reason=missed, strict=True))
+    assert score["phantoms_per_file"] <= 0.1
 
 
 def test_background_is_not_called_a_nuclide(score: dict[str, Any]) -> None:

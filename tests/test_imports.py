@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "blackett"
 
 LAYERS = [
-    {"errors", "units", "arrays", "seeds", "files"},
+    {"errors", "units", "arrays", "seeds", "files", "lazy"},
     {"provenance", "shards", "recipes"},
     {"learn", "report"},
     {"gamma", "alphag"},
@@ -33,9 +33,10 @@ FLOW = {
     ],
     "alphag": [
         "data", "geometry", "particles", "gun", "transport", "drift", "digitise", "event",
-        "simulation", "formats", "dataset", "models", "train", "helix", "tracks", "vertex",
-        "vertex_csv", "vertexing", "robust", "floor", "reconstruction", "evaluate", "gravity",
-        "verbs",
+        "simulation", "formats", "cloud", "helix", "tracks", "vertex", "vertex_csv", "vertexing",
+        "robust", "preparation", "dataset", "models", "network", "pear", "train", "floor",
+        "reconstruction", "evaluate",
+        "systematics", "gravity", "verbs",
     ],
 }  # fmt: skip
 WITH_TORCH = {"learn", "models", "train"}

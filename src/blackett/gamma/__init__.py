@@ -8,8 +8,9 @@ Importing this package is quick and silent; each name below loads what it needs 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from blackett.lazy import on_first_use
 
 if TYPE_CHECKING:
     from blackett.gamma.batches import SpectrumBatch
@@ -48,13 +49,7 @@ _HOME = {
     "write": "formats",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = on_first_use(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -14,8 +14,7 @@ physics they were made with, so looks are imported on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from blackett.gamma.templates.cache import library
 from blackett.gamma.templates.columns import (
@@ -25,6 +24,7 @@ from blackett.gamma.templates.columns import (
     Library,
     RoomColumns,
 )
+from blackett.lazy import on_first_use
 
 if TYPE_CHECKING:
     from blackett.gamma.templates.building import LOCAL_CPS_PER_CM3, LOG_PRIOR
@@ -53,10 +53,4 @@ _HOME = {
     "STOPPER_OF": "looks",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = on_first_use(__name__, _HOME)

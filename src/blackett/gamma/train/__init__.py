@@ -5,8 +5,9 @@ train(find_recipe("recipes/gamma/quick.toml"), Path("build/quick"))
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from blackett.lazy import on_first_use
 
 if TYPE_CHECKING:
     from blackett.gamma.train.recipe import Recipe, find_recipe, read_recipe
@@ -29,13 +30,7 @@ __all__ = [
     "train",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = on_first_use(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

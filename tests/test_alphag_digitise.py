@@ -21,6 +21,7 @@ from blackett.alphag.digitise import (
 )
 from blackett.alphag.digitise.bars import bar_hits
 from blackett.alphag.digitise.chamber import build_chamber
+from blackett.alphag.digitise.points import _one_to_one
 from blackett.alphag.digitise.waveforms import deconvolve
 from blackett.alphag.event import BarHits, SpacePoints
 from blackett.alphag.transport.records import BarrelHits, GasSegments
@@ -239,3 +240,31 @@ def test_pattern_marks_the_groups_hit() -> None:
 def test_settings_are_checked(record: Any, change: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"give|above 0"):
         record(**change)
+
+
+def test_pairs_of_each_column_are_matched_as_if_all_were_matched_at_once() -> None:
+    """By falling product of amplitudes, wires and peaks used once: columns do not touch."""
+    rng = generator(81)
+    for _ in range(50):
+        wire = np.sort(rng.integers(0, 40, rng.integers(1, 60)))
+        n = wire.size
+        peak = 4 * (wire // 8) + rng.integers(0, 4, n)  # four peaks in a column
+        pairs = np.stack([wire, peak, np.ones(n)], axis=1).astype(np.int32)
+        size = rng.uniform(1, 9, n).astype(np.float32)
+        value = rng.uniform(1, 9, (20, 3)).astype(np.float32)
+        wanted = np.zeros(n, bool)
+        for k in np.argsort(-size * value[peak, 2]):
+            taken = (wire[wanted] == wire[k]) | (peak[wanted] == peak[k])
+            wanted[k] = not taken.any()
+        _one_to_one(value, pairs, size, n)
+        assert ((pairs[:, 2] > 0) == wanted).all()
+
+
+def test_the_guide_of_cluster_sizes_begins_at_or_before_the_size() -> None:
+    chamber = build_chamber(DigitiseSettings())
+    u = 1 - generator(82).random(100_000)
+    guide = chamber.cluster_guide
+    start = guide[np.minimum((u * guide.size).astype(int), guide.size - 1)]
+    size = np.minimum(np.searchsorted(chamber.cluster_cdf, u), chamber.cluster_cdf.size - 1)
+    assert (start <= size).all()
+    assert (start == size).mean() > 0.95

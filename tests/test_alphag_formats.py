@@ -82,6 +82,12 @@ def test_several_batches_are_one_file_and_a_folder_is_read_in_order(tmp_path: Pa
     assert [event.number for event in formats.read(tmp_path)] == list(range(30))
 
 
+def test_files_that_are_still_being_written_are_no_part_of_a_folder(tmp_path: Path) -> None:
+    formats.write_parquet(tmp_path / "a.parquet", [batch(2)])
+    (tmp_path / ".b.1a2b3c.parquet").touch()
+    assert [len(part) for part in formats.read_batches(tmp_path)] == [2]
+
+
 def test_public_columns_are_as_published(tmp_path: Path) -> None:
     path = tmp_path / "events.parquet"
     formats.write_parquet(path, [batch()])

@@ -26,7 +26,7 @@ from blackett.errors import InputError
 from blackett.seeds import generator
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted((ROOT / "recipes" / "alphag").glob("*.toml"))
+FILES = sorted((ROOT / "recipes" / "alphag" / "simulate").glob("*.toml"))
 
 
 def test_every_recipe_has_its_file() -> None:

@@ -1,4 +1,4 @@
-"""Write recipes/alphag/*.toml: complete settings, each under its docstring from the source.
+"""Write recipes/alphag/simulate/*.toml: complete settings, each under its docstring from the source.
 
     python tools/write_alphag_recipes.py
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from blackett.alphag.simulation import RECIPES
 
-FOLDER = Path(__file__).parents[1] / "recipes" / "alphag"
+FOLDER = Path(__file__).parents[1] / "recipes" / "alphag" / "simulate"
 HEADS = {
     "disc": "Annihilations uniform in a disc of 24 mm and in z, on free protons: parity with the "
     "published training sample.",

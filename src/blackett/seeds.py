@@ -12,6 +12,7 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def numbered(seed: int, index: int) -> np.random.Generator:
-    """The generator of piece `index` of a run: independent of how pieces are shared out."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+def numbered(seed: int, *index: int) -> np.random.Generator:
+    """The generator of piece `index` of a run (or of a piece of a piece): independent of how pieces
+    are shared out."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=index))

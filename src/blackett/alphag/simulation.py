@@ -34,6 +34,9 @@ __all__ = [
     "RECIPES",
     "Recipe",
     "Sample",
+    "Variation",
+    "annihilated",
+    "drawn_vertices",
     "find_recipe",
     "read_recipe",
     "recipe_hash",
@@ -76,11 +79,25 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Variation:
+    """Whether uncertain settings are drawn anew for every shard (`systematics.varied`)."""
+
+    scale: float = 0.0
+    """How many times the standard deviations of what is known of them; 0 leaves all as it
+    stands."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale <= 3:
+            raise InputError(f"variation.scale {self.scale}: give a number from 0 to 3")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All settings of a simulated sample."""
 
     name: str = "disc"
     sample: Sample = field(default_factory=Sample)
+    variation: Variation = field(default_factory=Variation)
     transport: TransportSettings = field(default_factory=TransportSettings)
     digitise: DigitiseSettings = field(default_factory=DigitiseSettings)
 
@@ -91,7 +108,7 @@ RECIPES: Final = {
     "release": Recipe("release", Sample("release", nucleus="wall")),
     "cosmics": Recipe("cosmics", Sample("cosmics")),
 }
-"""The recipes of `recipes/alphag/`, by name."""
+"""The recipes of `recipes/alphag/simulate/`, by name."""
 
 
 def find_recipe(name: str | Path) -> Recipe:
@@ -129,9 +146,17 @@ def simulate(recipe: Recipe | str | Path, n: int, rng: np.random.Generator) -> I
 def simulate_batches(
     chosen: Recipe, n: int, rng: np.random.Generator, first: int = 0
 ) -> Iterator[EventBatch]:
-    """n events in batches of up to 500, numbered from `first`. Raises `InputError` for n < 1."""
+    """n events in batches of up to 500, numbered from `first`.
+
+    Raises `InputError` for n < 1, and for a recipe whose settings are still to be drawn.
+    """
     if n < 1:
         raise InputError(f"{n} events: give at least 1")
+    if chosen.variation.scale:
+        raise InputError(
+            f"variation.scale = {chosen.variation.scale}: such a recipe is one for each shard; "
+            "draw it with systematics.drawn(recipe, rng), or use 'blackett alphag simulate'"
+        )
     return _batches(chosen, n, rng, first)
 
 
@@ -143,11 +168,11 @@ def _batches(chosen: Recipe, n: int, rng: np.random.Generator, first: int) -> It
 def _batch(chosen: Recipe, n: int, rng: np.random.Generator, first: int) -> EventBatch:
     share = 1.0 if chosen.sample.kind == "cosmics" else chosen.sample.cosmic_share
     cosmic = rng.random(n) < share
-    vertices = _vertices(chosen.sample, int((~cosmic).sum()), rng)
+    vertices = drawn_vertices(chosen.sample, int((~cosmic).sum()), rng)
     particles = _merged(
         n,
         cosmic,
-        _annihilated(chosen.sample, vertices, rng),
+        annihilated(chosen.sample, vertices, rng),
         gun.cosmic_muons(int(cosmic.sum()), rng),
     )
     moved = transport(particles, rng, chosen.transport)
@@ -157,12 +182,13 @@ def _batch(chosen: Recipe, n: int, rng: np.random.Generator, first: int) -> Even
     vertex[~cosmic], time[~cosmic] = vertices.position_mm, vertices.time_s
     offset, tracks, row = _truth_tracks(moved)
     return replace(
-        seen, points=_renumbered(seen, offset, row),
+        seen, points=_renumbered(seen.points, row),
         vertex_mm=vertex, time_s=time, cosmic=cosmic, track_offset=offset, tracks=tracks,
     )  # fmt: skip
 
 
-def _vertices(sample: Sample, n: int, rng: np.random.Generator) -> Vertices:
+def drawn_vertices(sample: Sample, n: int, rng: np.random.Generator) -> Vertices:
+    """Where and when n atoms annihilate."""
     if sample.kind == "wall":
         limit = sample.half_length_mm
         return gun.on_wall(n, rng, z_low_mm=-limit, z_high_mm=limit)
@@ -171,7 +197,8 @@ def _vertices(sample: Sample, n: int, rng: np.random.Generator) -> Vertices:
     return gun.in_disc(n, rng, radius_mm=sample.radius_mm, half_length_mm=sample.half_length_mm)
 
 
-def _annihilated(sample: Sample, vertices: Vertices, rng: np.random.Generator) -> Primaries:
+def annihilated(sample: Sample, vertices: Vertices, rng: np.random.Generator) -> Primaries:
+    """The particles of an annihilation at each vertex."""
     if not len(vertices):
         none, vectors = np.empty(0), np.empty((0, 3))
         return Primaries(0, none.astype(int), none.astype(int), vectors, vectors, none)
@@ -192,13 +219,13 @@ def _merged(n: int, cosmic: np.ndarray, atoms: Primaries, muons: Primaries) -> P
 
 
 def _truth_tracks(moved: Transported) -> tuple[IntArray, TruthTracks, IntArray]:
-    """Offsets and truth of the tracks that crossed the gas, and their rows by track number (-1:
-    none)."""
+    """Offsets and truth of the tracks that crossed the gas; their rows within their event by track
+    number, -1 for the others, and once more at the end for the points of no track."""
     tracks = moved.tracks
     kept = np.flatnonzero(np.asarray(tracks.gas_path_mm) > 0)
     offset = np.searchsorted(tracks.event[kept], np.arange(moved.n_events + 1))
-    row = np.full(len(tracks), -1)
-    row[kept] = np.arange(kept.size)
+    row = np.full(len(tracks) + 1, -1)
+    row[kept] = np.arange(kept.size) - offset[tracks.event[kept]]
     table = TruthTracks(
         tracks.pdg[kept],
         tracks.made_by[kept],
@@ -211,9 +238,6 @@ def _truth_tracks(moved: Transported) -> tuple[IntArray, TruthTracks, IntArray]:
     return offset, table, row
 
 
-def _renumbered(batch: EventBatch, offset: IntArray, row: IntArray) -> SpacePoints:
+def _renumbered(points: SpacePoints, row: IntArray) -> SpacePoints:
     """Points whose track numbers are rows of their event's truth."""
-    track = np.asarray(batch.points.track, np.int64)
-    start = np.repeat(offset[:-1], np.diff(batch.point_offset))
-    own = np.where(track >= 0, row[track], -1)
-    return replace(batch.points, track=np.where(own >= 0, own - start, -1))
+    return replace(points, track=row[points.track])

@@ -18,7 +18,7 @@ import numpy as np
 from blackett.alphag.digitise.bars import bar_hits, trigger_clusters
 from blackett.alphag.digitise.chamber import build_chamber
 from blackett.alphag.digitise.electrons import Steps
-from blackett.alphag.digitise.loop import run_fast, run_full
+from blackett.alphag.digitise.loop import run
 from blackett.alphag.digitise.records import POINT_COLUMNS, Digitised
 from blackett.alphag.digitise.settings import (
     Barrel,
@@ -91,8 +91,8 @@ def digitise_gas(
         np.asarray(gas.track),
     )
     first = np.searchsorted(gas.event, np.arange(n_events + 1))
-    run = run_full if settings.mode == "full" else run_fast
-    table, counts, pattern, overflow = run(chamber, steps, first, rng)
+    full = settings.mode == "full"
+    table, counts, pattern, overflow = run(chamber, steps, first, rng, full=full)
     if overflow >= 0:
         raise InputError(
             f"event {overflow} is too large: more than a million electrons, 200,000 pad peaks, "
@@ -100,4 +100,4 @@ def digitise_gas(
             "gas (transport setting max_path_mm), the gain or the noise points"
         )
     offset = np.concatenate([[0], np.cumsum(counts)])
-    return offset, {name: table[:, k] for k, name in enumerate(POINT_COLUMNS)}, pattern
+    return offset, dict(zip(POINT_COLUMNS, table, strict=True)), pattern

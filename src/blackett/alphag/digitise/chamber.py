@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from math import erf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-from scipy.stats import gamma, norm
+from scipy.special import gammaincinv, ndtri
 
 from blackett.alphag.drift import DriftTable, drift_table
 from blackett.alphag.geometry.dimensions import CHAMBER_HALF_LENGTH_MM, PADS_RADIUS_MM
@@ -59,6 +59,7 @@ class Chamber(NamedTuple):
     truth: DriftTable
     assumed: DriftTable
     cluster_cdf: FloatArray  # of 1, 2, .. electrons
+    cluster_guide: IntArray  # (1024,) first entry of the cdf at or above each 1024th
     clusters_per_mev: float
     attachment_per_ns: float
     parcels: int  # in which a cluster's electrons drift, at most
@@ -101,17 +102,18 @@ def build_chamber(settings: DigitiseSettings, delta_cut_mev: float = 0.010) -> C
     rng = numbered(settings.calibration_seed, 0)
     wire_gain, wire_calibration = _gains((WIRES,), wires.gain_spread, wires.dead_fraction, rng)
     pad_gain, pad_calibration = _gains((COLUMNS, ROWS), pads.gain_spread, pads.dead_fraction, rng)
-    responses = _responses()
+    responses, cdf = _responses(), _cluster_cdf(delta_cut_mev)
     return Chamber(
         truth=drift_table(settings.drift),
         assumed=drift_table(truncated=points.truncated_lorentz),
-        cluster_cdf=_cluster_cdf(delta_cut_mev),
+        cluster_cdf=cdf,
+        cluster_guide=frozen(np.searchsorted(cdf, np.arange(1024) / 1024), np.int64),
         clusters_per_mev=settings.gas.clusters_per_cm / 10 / _minimum_loss(delta_cut_mev),
         parcels=_FAST_PARCELS if settings.mode == "fast" else _ALL,
         attachment_per_ns=settings.gas.attachment_per_us / 1000,
-        normal=_quantiles(norm().ppf, 0.0, 1.0),
+        normal=_quantiles(ndtri, 0.0, 1.0),
         avalanche=_quantiles(
-            gamma(settings.gas.polya_shape + 1).ppf, wires.size_per_electron, None
+            partial(gammaincinv, settings.gas.polya_shape + 1), wires.size_per_electron, None
         ),
         wire_gain=wire_gain,
         wire_calibration=wire_calibration,
@@ -120,7 +122,7 @@ def build_chamber(settings: DigitiseSettings, delta_cut_mev: float = 0.010) -> C
             [wires.noise_counts, wires.threshold_counts, wires.threshold_size,
              wires.full_scale_counts]
         ),
-        cross_talk=frozen([-share for share in wires.cross_talk]),
+        cross_talk=frozen([-wires.cross_talk_scale * share for share in wires.cross_talk]),
         unfolding=_unfolding(wires.cross_talk),
         pad_gain=pad_gain,
         pad_calibration=pad_calibration,

@@ -70,6 +70,7 @@ def free_electrons(
     """
     by_radius, by_height = chamber.truth.by_radius, chamber.truth.by_height
     normal, avalanche, cdf = chamber.normal, chamber.avalanche, chamber.cluster_cdf
+    guide = chamber.cluster_guide
     per_mev, attachment = chamber.clusters_per_mev, chamber.attachment_per_ns
     parcels = chamber.parcels
     a, b, here = scratch[0], scratch[1], scratch[2]
@@ -97,7 +98,7 @@ def free_electrons(
                 else:
                     for k in range(6):
                         here[k] = a[k] + u * (b[k] - a[k])
-                size = _cluster_size(cdf, state)
+                size = _cluster_size(cdf, guide, state)
                 if n + size > place.shape[0]:
                     return -1
                 n = _multiply(
@@ -144,11 +145,12 @@ def _pieces(start: FloatArray, end: FloatArray) -> int:
 
 
 @kernel
-def _cluster_size(cdf: FloatArray, state: IntArray) -> int:
-    u, k = uniform(state), 0
+def _cluster_size(cdf: FloatArray, guide: IntArray, state: IntArray) -> int:
+    u = uniform(state)
+    k = guide[min(int(u * guide.size), guide.size - 1)]
     while u > cdf[k] and k + 1 < cdf.size:
         k += 1
-    return k + 1
+    return int(k) + 1
 
 
 @kernel

@@ -60,9 +60,13 @@ def new_hits() -> Hits:
 
 @kernel
 def clear(hits: Hits) -> None:
-    """Forget the event."""
-    hits.wire_size[:] = 0
-    hits.busy[:] = 0
+    """Forget the event; hits are only where a column is busy."""
+    for b in range(BINS):
+        for column in range(COLUMNS):
+            if hits.busy[b, column]:
+                hits.busy[b, column] = 0
+                for w in range(column * WIRES_PER_COLUMN, (column + 1) * WIRES_PER_COLUMN):
+                    hits.wire_size[b, w] = 0
     hits.n_peaks[0] = 0
 
 

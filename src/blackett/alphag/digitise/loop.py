@@ -27,36 +27,29 @@ if TYPE_CHECKING:
     from blackett.alphag.digitise.waveforms import Board
     from blackett.arrays import IntArray
 
-__all__ = ["run_fast", "run_full"]
+__all__ = ["run"]
 
 _MOST_POINTS = 50_000  # of one event
 _COLUMNS = len(POINT_COLUMNS)
 _kernel = numba.njit(cache=True, error_model="numpy")
 
 
-def run_fast(
-    chamber: Chamber, steps: Steps, first: IntArray, rng: np.random.Generator
+def run(
+    chamber: Chamber, steps: Steps, first: IntArray, rng: np.random.Generator, *, full: bool
 ) -> tuple[np.ndarray, IntArray, IntArray, int]:
-    """Points of events whose steps are rows first[k]..first[k + 1], without waveforms.
+    """Points of events whose steps are rows first[k]..first[k + 1]; `full`: by way of waveforms.
 
-    Returns rows of points (`POINT_COLUMNS`), their number and the wire pattern of each event, and
-    the event that does not fit into the work space (-1 for none).
+    Returns the points, read-only (`POINT_COLUMNS`, points), their number and the wire pattern of
+    each event, and the event that does not fit into the work space (-1 for none).
     """
-    return _fast(chamber, steps, first, new_sketch(), _space(), seeded(rng))
+    found = _run(chamber, steps, first, full, _work_space(), seeded(rng))
+    table, used, counts, pattern, overflow = found
+    table.setflags(write=False)
+    return table[:, :used], counts, pattern, overflow
 
 
-def run_full(
-    chamber: Chamber, steps: Steps, first: IntArray, rng: np.random.Generator
-) -> tuple[np.ndarray, IntArray, IntArray, int]:
-    """As `run_fast`, through waveforms.
-
-    The loop is written twice, for numba's cache holds no function that is handed another one.
-    """
-    return _full(chamber, steps, first, new_board(), _space(), seeded(rng))
-
-
-class _Space(NamedTuple):
-    """Electrons, hits, scratch and points of one event."""
+class _Work(NamedTuple):
+    """Electrons, hits, scratch and points of one event; what the modes need to make hits."""
 
     place: IntArray
     value: np.ndarray
@@ -64,74 +57,56 @@ class _Space(NamedTuple):
     hits: Hits
     matching: Matching
     rows: np.ndarray
+    sketch: Sketch
+    board: Board
 
 
-def _space() -> _Space:
+def _work_space() -> _Work:
     place, value = electron_room()
     hits = new_hits()
     matching = new_matching(len(place), len(hits.place))
-    return _Space(
-        place,
-        value,
-        np.empty((3, 6)),
-        hits,
-        matching,
-        np.empty((_MOST_POINTS, _COLUMNS), np.float32),
-    )
+    rows = np.empty((_MOST_POINTS, _COLUMNS), np.float32)
+    return _Work(place, value, np.empty((3, 6)), hits, matching, rows, new_sketch(), new_board())
 
 
 @_kernel
-def _fast(
-    chamber: Chamber, steps: Steps, first: IntArray, work: Sketch, space: _Space, state: IntArray
-) -> tuple[np.ndarray, IntArray, IntArray, int]:
-    place, value, scratch, hits, matching, rows = space
+def _run(
+    chamber: Chamber, steps: Steps, first: IntArray, full: bool, work: _Work, state: IntArray
+) -> tuple[np.ndarray, int, IntArray, IntArray, int]:
+    place, value, scratch, hits, matching, rows, sketch, board = work
     events = first.size - 1
     counts, pattern = np.zeros(events, np.int64), np.zeros(events, np.int64)
-    table, used = np.empty((1024, _COLUMNS), np.float32), 0
+    table, used = np.empty((_COLUMNS, 1024), np.float32), 0
     for k in range(events):
         n = free_electrons(chamber, steps, first[k], first[k + 1], place, value, scratch, state)
         if n < 0:
-            return table[:used], counts, pattern, k
+            return table, used, counts, pattern, k
         clear(hits)
-        hits_directly(chamber, place, value, n, work, hits, state)
+        if full:
+            hits_from_waveforms(chamber, place, value, n, board, hits, state)
+        else:
+            hits_directly(chamber, place, value, n, sketch, hits, state)
         pattern[k] = trigger_pattern(hits.wire_size, hits.busy, chamber.trigger_bins)
         counts[k] = make_points(chamber, place, value, n, hits, matching, rows, state)
         if is_full(hits) or counts[k] < 0:
-            return table[:used], counts, pattern, k
-        table = _extended(table, used, rows[: counts[k]])
+            return table, used, counts, pattern, k
+        if used + counts[k] > table.shape[1]:
+            table = _larger(table, used, 2 * (used + counts[k]))
+        _append(table, used, rows, counts[k])
         used += counts[k]
-    return table[:used], counts, pattern, -1
+    return table, used, counts, pattern, -1
 
 
 @_kernel
-def _full(
-    chamber: Chamber, steps: Steps, first: IntArray, work: Board, space: _Space, state: IntArray
-) -> tuple[np.ndarray, IntArray, IntArray, int]:
-    place, value, scratch, hits, matching, rows = space
-    events = first.size - 1
-    counts, pattern = np.zeros(events, np.int64), np.zeros(events, np.int64)
-    table, used = np.empty((1024, _COLUMNS), np.float32), 0
-    for k in range(events):
-        n = free_electrons(chamber, steps, first[k], first[k + 1], place, value, scratch, state)
-        if n < 0:
-            return table[:used], counts, pattern, k
-        clear(hits)
-        hits_from_waveforms(chamber, place, value, n, work, hits, state)
-        pattern[k] = trigger_pattern(hits.wire_size, hits.busy, chamber.trigger_bins)
-        counts[k] = make_points(chamber, place, value, n, hits, matching, rows, state)
-        if is_full(hits) or counts[k] < 0:
-            return table[:used], counts, pattern, k
-        table = _extended(table, used, rows[: counts[k]])
-        used += counts[k]
-    return table[:used], counts, pattern, -1
+def _larger(table: np.ndarray, used: int, room: int) -> np.ndarray:
+    larger = np.empty((table.shape[0], room), np.float32)
+    larger[:, :used] = table[:, :used]
+    return larger
 
 
 @_kernel
-def _extended(table: np.ndarray, used: int, rows: np.ndarray) -> np.ndarray:
-    """The table with rows added after those in use, moved to twice the room where it is full."""
-    if used + len(rows) > len(table):
-        larger = np.empty((2 * (used + len(rows)), table.shape[1]), np.float32)
-        larger[:used] = table[:used]
-        table = larger
-    table[used : used + len(rows)] = rows
-    return table
+def _append(table: np.ndarray, used: int, rows: np.ndarray, n: int) -> None:
+    """Rows of one event as columns of the table."""
+    for column in range(table.shape[0]):
+        for i in range(n):
+            table[column, used + i] = rows[i, column]

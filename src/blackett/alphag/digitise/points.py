@@ -87,7 +87,7 @@ def make_points(
         if count == m.size.size:
             n = -1
             break
-        if count and not chamber.pair_all:
+        if not chamber.pair_all:
             _one_to_one(hits.value, m.pairs, m.size, count)
         if count:
             n = _emit(chamber, place, value, hits, b, count, m, out, n)
@@ -160,17 +160,32 @@ def _known(place: IntArray, pairs: IntArray, start: int, end: int, peak: int) ->
 
 @kernel
 def _one_to_one(value: FloatArray, pairs: IntArray, size: FloatArray, n: int) -> None:
-    """Keep, by falling product of amplitudes, pairs whose wire and peak are both unused."""
-    for _ in range(n):
+    """Keep, by falling product of amplitudes, pairs whose wire and peak are both unused.
+
+    Pairs come sorted by column, and only those of one column share a wire or a peak.
+    """
+    start = 0
+    while start < n:
+        column, end = pairs[start, _WIRE] // WIRES_PER_COLUMN, start + 1
+        while end < n and pairs[end, _WIRE] // WIRES_PER_COLUMN == column:
+            end += 1
+        _match(value, pairs, size, start, end)
+        start = end
+
+
+@kernel
+def _match(value: FloatArray, pairs: IntArray, size: FloatArray, start: int, end: int) -> None:
+    """`_one_to_one` for the pairs of one column."""
+    for _ in range(start, end):
         best, strength = -1, 0.0
-        for k in range(n):
+        for k in range(start, end):
             product = size[k] * value[pairs[k, _PEAK], PEAK_SIZE]
             if pairs[k, _FREE] == 1 and product > strength:
                 best, strength = k, product
         if best < 0:
             break
         pairs[best, _FREE] = 2
-        for k in range(n):
+        for k in range(start, end):
             shared = pairs[k, _WIRE] == pairs[best, _WIRE] or pairs[k, _PEAK] == pairs[best, _PEAK]
             if k != best and shared:
                 pairs[k, _FREE] = 0

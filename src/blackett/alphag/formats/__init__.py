@@ -57,7 +57,7 @@ def read_batches(path: str | Path) -> Iterator[EventBatch]:
     """The same in batches. Raises `FileFormatError` for anything else, or an empty folder."""
     place = Path(path)
     if place.is_dir():
-        files = sorted(place.glob("*.parquet"))
+        files = sorted(place.glob("[!.]*.parquet"))  # those with a dot are still being written
         if not files:
             raise FileFormatError(str(path), "", "the folder holds no *.parquet file")
         for file in files:

@@ -66,6 +66,7 @@ def _writer(path: Path, metadata: Mapping[str, str]) -> Iterator[Any]:
                 compression_level=1,
                 use_dictionary=False,
                 column_encoding=_encodings(schema),
+                write_statistics=[c.name for c in schema if not pa.types.is_nested(c.type)],
             )
         if table.schema.names != writer.schema.names:
             raise InputError("some events have truth and some have not: write them to two files")

@@ -192,7 +192,13 @@ def locate(world: CellArrays, x: float, y: float, z: float) -> tuple[int, int]:
     r = np.sqrt(x * x + y * y)
     if r >= world.r_edges[0, -1] or z < world.z_edges[0] or z >= world.z_edges[-1]:
         return -1, -1
-    i = int(np.searchsorted(world.z_edges, z, side="right")) - 1
+    i, above = 0, world.shells.size
+    while above - i > 1:
+        middle = (i + above) // 2
+        if z >= world.z_edges[middle]:
+            i = middle
+        else:
+            above = middle
     j = 0
     while j + 1 < world.shells[i] and r >= world.r_edges[i, j + 1]:
         j += 1

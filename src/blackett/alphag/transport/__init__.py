@@ -20,6 +20,8 @@ from blackett.arrays import frozen
 from blackett.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blackett.alphag.gun.records import Primaries
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Tracks",
     "Transported",
     "transport",
+    "transport_apart",
 ]
 
 _FOLLOWED = (22, 11, -11, 13, -13, 211, -211, 2212)
@@ -46,15 +49,55 @@ def transport(
     _check(primaries)
     world = build_apparatus(settings or Settings())
     offsets = np.searchsorted(primaries.event, np.arange(primaries.n_events + 1))
-    columns = (primaries.position_mm, primaries.time_ns[:, None], primaries.momentum_mev)
-    starts = np.ascontiguousarray(np.concatenate(columns, axis=1))
+    starts = _starts(primaries)
     result = run(world, offsets, np.asarray(primaries.pdg), starts, rng, new_scratch())
-    if result[-1]:
+    _check_room(result[-1])
+    return _records(primaries.n_events, Raw(*result[:-1]))
+
+
+def transport_apart(
+    primaries: Primaries,
+    rng_of: Callable[[int], np.random.Generator],
+    settings: Settings | None = None,
+) -> Transported:
+    """As `transport`, the k-th particle with a generator of its own, `rng_of(k)`.
+
+    With the same generators a changed setting then moves each particle's fate as little as it can:
+    what happens to one does not shift the random numbers of the next. Raises as `transport`.
+    """
+    _check(primaries)
+    world, scratch = build_apparatus(settings or Settings()), new_scratch()
+    starts, pdg, alone = _starts(primaries), np.asarray(primaries.pdg), np.array([0, 1])
+    nothing = run(world, alone[:1], pdg[:0], starts[:0], rng_of(0), scratch)
+    parts, first = [Raw(*nothing[:-1])], 0
+    for k, event in enumerate(primaries.event.tolist()):
+        *tables, full = run(world, alone, pdg[k : k + 1], starts[k : k + 1], rng_of(k), scratch)
+        _check_room(full)
+        part: Raw = Raw(*tables)  # type: ignore[arg-type]
+        part.kinds[:, 0] = event
+        part.kinds[part.kinds[:, 2] >= 0, 2] += first
+        parts.append(
+            part._replace(
+                segment_track=part.segment_track + first, bar_track=part.bar_track + first
+            )
+        )
+        first += len(part.tracks)
+    columns = (np.concatenate(tables) for tables in zip(*parts, strict=True))
+    return _records(primaries.n_events, Raw(*columns))
+
+
+def _starts(primaries: Primaries) -> np.ndarray:
+    """Place, time and momentum of each particle, (n, 7)."""
+    columns = (primaries.position_mm, primaries.time_ns[:, None], primaries.momentum_mev)
+    return np.ascontiguousarray(np.concatenate(columns, axis=1))
+
+
+def _check_room(full: bool) -> None:
+    if full:
         raise InputError(
             "a shower has more than 8192 waiting particles; raise the cuts of Settings "
             "(brems_cut_mev, delta_cut_solid_mev, photon_cut_mev)"
         )
-    return _records(primaries.n_events, Raw(*result[:-1]))
 
 
 def _check(primaries: Primaries) -> None:

@@ -193,7 +193,7 @@ def _fill_rates(
             factor = reaction_factor(energy - PION_MEV) * world.pion_reaction
             rates[3] = world.table[m, PION_PER_MM] * factor
             rates[4] = rates[3] * world.pion_elastic
-    return float(rates.sum())
+    return float(rates[0] + rates[1] + rates[2] + rates[3] + rates[4])
 
 
 @kernel

@@ -23,7 +23,6 @@ import tyro
 
 from blackett.gamma.mixtures import simulate
 from blackett.gamma.recipe import RECIPES, TrainingRecipe
-from blackett.gamma.recording import EVENTS_BELOW
 from blackett.seeds import generator
 
 PRIOR_PER_S, PYRIID_PER_S = 47.6, 64.0
@@ -102,7 +101,7 @@ def main(spectra: int = 16384, repeats: int = 3, out: Path | None = None) -> Non
     found = {
         "python": platform.python_version(), "numpy": np.__version__,
         "processors": os.cpu_count(), "load_average": os.getloadavg(),
-        "events_below": EVENTS_BELOW, "rows": rows,
+        "rows": rows,
     }  # fmt: skip
     text = json.dumps(found, indent=1)
     if out is not None:

@@ -3,8 +3,10 @@
     for vertex in reconstruct(alphag.read("sample"), "helix-hough"): ...
 
 A method is a module with `reconstruct_batch(batch, settings)` and `DEFAULT`, its settings (a frozen
-dataclass); `PRESETS` names further sets where it has some. It is loaded when it is first used, and
-sees neither the truth of an event nor the tracks that made its points.
+dataclass); `PRESETS` names further sets where it has some. A method with a trained network has
+`settings_from(folder)`, settings with the network in a folder, and `described(settings)`, which
+names it by its SHA-256. A method is loaded when it is first used, and sees neither the truth of an
+event nor the tracks that made its points.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METHODS",
+    "described",
     "preset",
     "presets",
     "reconstruct",
@@ -45,6 +48,8 @@ METHODS: Final = {
     "helix-hough": "blackett.alphag.vertexing.hough",
     "helix-chain": "blackett.alphag.vertexing.chain",
     "helix-robust": "blackett.alphag.robust",
+    "pear": "blackett.alphag.pear",
+    "blackett": "blackett.alphag.network",
 }
 """Modules of the methods."""
 PIECE: Final = 500
@@ -58,17 +63,32 @@ def presets(method: str) -> dict[str, Any]:
 
 
 def preset(method: str, name: str) -> Any:
-    """One of a method's settings. Raises `InputError` for an unknown method or name."""
-    known = presets(method)
-    if name not in known:
+    """One of a method's settings: by name, or of a trained network by the folder that holds it.
+
+    Raises `InputError` for an unknown method or name.
+    """
+    known, module = presets(method), _module(method)
+    if name in known:
+        return known[name]
+    if not hasattr(module, "settings_from"):
         raise InputError(f"preset {name!r} of {method}: give one of {sorted(known)}")
-    return known[name]
+    return module.settings_from(name)
+
+
+def described(method: str, settings: Any = None) -> dict[str, Any]:
+    """All settings of a method (None: its default), with a network as its SHA-256.
+
+    Raises as `reconstruct_batch` where a network cannot be loaded.
+    """
+    module = _module(method)
+    chosen = module.DEFAULT if settings is None else settings
+    found: dict[str, Any] = getattr(module, "described", asdict)(chosen)
+    return found
 
 
 def settings_hash(method: str, settings: Any = None) -> str:
-    """SHA-256, hexadecimal, of a method's name and all its settings (None: its default)."""
-    chosen = _module(method).DEFAULT if settings is None else settings
-    text = json.dumps([method, asdict(chosen)], sort_keys=True)
+    """SHA-256, hexadecimal, of a method's name and `described`."""
+    text = json.dumps([method, described(method, settings)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -26,15 +26,18 @@ def save_onnx(
     inputs: Sequence[str],
     outputs: Sequence[str],
     path: Path,
+    lengths: Sequence[Sequence[str]] = (),
 ) -> Path:
     """Write a network as ONNX, weights inside, with the first axis of all inputs of any length.
 
     `examples` are inputs with two rows or more; the outputs of the network are a tuple in the
-    order of `outputs`. The file is written aside and renamed.
+    order of `outputs`. Where inputs differ in length, `lengths` names the first axis (or axes) of
+    each; axes of one name are of one length. The file is written aside and renamed.
     """
     network.eval()
     aside = path.with_suffix(".part")
-    rows = torch.export.Dim("rows", min=1)
+    names = lengths or [("rows",)] * len(examples)
+    axes = {name: torch.export.Dim(name, min=1) for each in names for name in each}
     level = logging.getLogger("torch.onnx").level
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
@@ -42,7 +45,7 @@ def save_onnx(
         program = torch.onnx.export(
             network, tuple(examples), dynamo=True, verbose=False,
             input_names=list(inputs), output_names=list(outputs),
-            dynamic_shapes=tuple({0: rows} for _ in examples),
+            dynamic_shapes=tuple({i: axes[n] for i, n in enumerate(each)} for each in names),
         )  # fmt: skip
         assert program is not None  # noqa: S101 (None only without dynamo)
         program.save(str(aside), include_initializers=True, external_data=False)

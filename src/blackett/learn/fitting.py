@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from blackett.learn.settings import Settings
 
-__all__ = ["Batch", "BatchAt", "Fitted", "Loss", "Progress", "Tensors", "fit"]
+__all__ = ["Batch", "BatchAt", "Fitted", "Judge", "Loss", "Progress", "Tensors", "fit"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ BatchAt: TypeAlias = Callable[[int], Batch]
 """Batch number i of a run, the same for the same i in any process."""
 Loss: TypeAlias = Callable[["torch.nn.Module", Tensors], Tensors]
 """Scalars of a batch; "loss" is what is minimised, all are logged."""
+Judge: TypeAlias = Callable[["torch.nn.Module"], Mapping[str, float]]
+"""Scores of a network, made after each epoch; the lowest "loss" is the best."""
 Progress: TypeAlias = Callable[[int, float, "float | None"], None]
 """Called after each epoch with the step, the loss and the validation loss."""
 
@@ -66,13 +68,14 @@ def fit(
     settings: Settings,
     folder: Path,
     *,
-    validation: Sequence[Batch] = (),
+    validation: Sequence[Batch] | Judge = (),
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Fitted:
     """Minimise `loss` over batches 0, 1, ...; afterwards `network` holds the best weights.
 
-    The best are those of the lowest validation loss, without validation data the last. `folder`
+    The best are those of the lowest validation loss, without validation data the last. Where one
+    loss of batches does not say what is best, `validation` is a function of the network. `folder`
     gets last.ckpt, best.ckpt, history.csv, curves.png and the logs asked for. Raises InputError
     when the folder holds a run already and `resume` is False, or holds none and it is True.
     """
@@ -85,8 +88,10 @@ def fit(
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     monitor = "val_loss" if validation else "loss"
-    task = _Task(network, loss, settings, monitor)
-    data = _Batches(batch_at, settings, list(validation))
+    judge = validation if callable(validation) else None
+    batches = [{}] if callable(validation) else list(validation)
+    task = _Task(network, loss, settings, monitor, judge)
+    data = _Batches(batch_at, settings, batches)
     with _quiet():
         trainer = _trainer(settings, folder, monitor, progress)
         trainer.fit(task, data, ckpt_path=str(last) if resume else None, weights_only=False)
@@ -105,7 +110,7 @@ def _trainer(
         accelerator="cpu" if on_cpu else "gpu",
         devices=settings.devices,
         strategy="ddp" if settings.devices > 1 else "auto",
-        precision="32-true" if on_cpu else settings.precision,
+        precision="32-true" if on_cpu and settings.precision == "16-mixed" else settings.precision,
         max_epochs=settings.epochs,
         max_steps=settings.steps,
         limit_train_batches=settings.steps_per_epoch,
@@ -176,10 +181,16 @@ class _Task(lightning.LightningModule):
     """A network and its loss, as Lightning wants them."""
 
     def __init__(
-        self, network: torch.nn.Module, loss: Loss, settings: Settings, monitor: str
+        self,
+        network: torch.nn.Module,
+        loss: Loss,
+        settings: Settings,
+        monitor: str,
+        judge: Judge | None,
     ) -> None:
         super().__init__()
         self.network, self.loss, self.settings, self.monitor = network, loss, settings, monitor
+        self.judge = judge
 
     def training_step(self, batch: Tensors, _: int) -> torch.Tensor:
         values = self.loss(self.network, batch)
@@ -187,7 +198,8 @@ class _Task(lightning.LightningModule):
         return values["loss"]
 
     def validation_step(self, batch: Tensors, _: int) -> None:
-        values = {f"val_{name}": v for name, v in self.loss(self.network, batch).items()}
+        judged = self.judge(self.network) if self.judge else self.loss(self.network, batch)
+        values = {f"val_{name}": v for name, v in judged.items()}
         self.log_dict(values, on_epoch=True, batch_size=1, sync_dist=self.settings.devices > 1)
 
     def configure_optimizers(self) -> Any:

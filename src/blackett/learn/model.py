@@ -18,7 +18,7 @@ from blackett.errors import FileFormatError, InputError
 from blackett.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import onnxruntime
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "Model", "sha256_of", "write_card"]
 
 FORMAT = "blackett network card 1"
+_KINDS = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 
 
 def sha256_of(path: Path) -> str:
@@ -63,20 +64,28 @@ class Model:
         return cls(described, _session(content, onnx, threads))
 
     def run(self, *inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs by name for float32 inputs (n, ...) in the order of the network.
+        """Outputs by name for inputs (n, ...) in the order of the network, cast to its types.
 
-        Raises InputError for inputs of another number or shape.
+        Raises InputError for inputs of another number or shape; the first axis is free, as is any
+        other that the network gives a name instead of a length.
         """
         wanted = self.session.get_inputs()
-        if len(inputs) != len(wanted) or any(
-            list(given.shape[1:]) != list(want.shape[1:])
-            for given, want in zip(inputs, wanted, strict=False)
+        if len(inputs) != len(wanted) or not all(
+            _fits(given.shape, want.shape) for given, want in zip(inputs, wanted, strict=False)
         ):
             shapes = [tuple(i.shape) for i in inputs]
             raise InputError(f"inputs {shapes}; the network takes {[w.shape for w in wanted]}")
-        given = {w.name: np.asarray(i, np.float32) for w, i in zip(wanted, inputs, strict=True)}
+        given = {w.name: np.asarray(i, _KINDS[w.type]) for w, i in zip(wanted, inputs, strict=True)}
         names = [o.name for o in self.session.get_outputs()]
         return dict(zip(names, self.session.run(names, given), strict=True))
+
+
+def _fits(shape: tuple[int, ...], wanted: Sequence[int | str | None]) -> bool:
+    """Whether an input has the axes that the network wants."""
+    return len(shape) == len(wanted) and all(
+        not isinstance(want, int) or length == want
+        for length, want in zip(shape[1:], wanted[1:], strict=True)
+    )
 
 
 def _read_card(path: Path) -> Mapping[str, Any]:

@@ -1,0 +1,35 @@
+"""Training of the networks for the vertex, from a recipe to calibrated weights; extra `train`.
+
+train(find_recipe("recipes/alphag/blackett.toml"), [Path("train")], [Path("valid")], Path("run"))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blackett.alphag.train.recipe import Recipe, find_recipe, read_recipe
+    from blackett.alphag.train.run import Trained, build, train
+
+_HOME = {
+    "Recipe": "recipe",
+    "Trained": "run",
+    "build": "run",
+    "find_recipe": "recipe",
+    "read_recipe": "recipe",
+    "train": "run",
+}
+__all__ = ["Recipe", "Trained", "build", "find_recipe", "read_recipe", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

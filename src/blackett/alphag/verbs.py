@@ -66,6 +66,7 @@ def reconstruct(
     method: Annotated[str, arg(help_behavior_hint="(required)")],
     out: Path,
     preset: str = "default",
+    model: Path | None = None,
     workers: int = 1,
     run_csv: Path | None = None,
 ) -> Iterator[Any]:
@@ -74,17 +75,22 @@ def reconstruct(
 
     Args:
         file: Events: Parquet, ROOT, or a folder of Parquet files.
-        method: helix-hough, helix-chain or helix-robust.
+        method: helix-hough, helix-chain, helix-robust, pear or blackett.
         out: CSV file to write.
         preset: Named settings of the method: default; for helix-chain also data, simulation.
+        model: Folder with vertex.onnx and vertex.json, for pear (needed) and blackett (else the
+            network of the package).
         workers: Processes.
         run_csv: Write the vertices in the collaboration's form too; events need trigger times.
     """
     from blackett.alphag import formats, vertex_csv
     from blackett.alphag.reconstruction import preset as find_preset
     from blackett.alphag.reconstruction import reconstruct_batches
+    from blackett.errors import InputError
 
-    settings, times = find_preset(method, preset), _Times()
+    if model is not None and preset != "default":
+        raise InputError(f"--preset {preset} and --model {model}: give one of the two")
+    settings, times = find_preset(method, preset if model is None else str(model)), _Times()
     notes = _reconstruction_notes(file, method, preset, settings)
     batches = formats.read_batches(file) if run_csv is None else times.noted(file)
     parts = reconstruct_batches(batches, method, settings, workers)
@@ -143,10 +149,9 @@ class _Times:
 def _reconstruction_notes(file: Path, method: str, preset: str, settings: Any) -> dict[str, str]:
     """What the CSV file says about its making: the same for any number of workers."""
     import json
-    from dataclasses import asdict
 
     import blackett
-    from blackett.alphag.reconstruction import settings_hash
+    from blackett.alphag.reconstruction import described, settings_hash
 
     command = f"blackett alphag reconstruct {file.name} --method {method} --preset {preset}"
     return {
@@ -154,7 +159,7 @@ def _reconstruction_notes(file: Path, method: str, preset: str, settings: Any) -
         "command": command,
         "data_sha256": _data_hash(file),
         "method": method,
-        "settings": json.dumps(asdict(settings), sort_keys=True),
+        "settings": json.dumps(described(method, settings), sort_keys=True),
         "settings_sha256": settings_hash(method, settings),
     }
 
@@ -184,11 +189,14 @@ def _recipe(name: str, mode: str | None) -> Recipe:
 
 
 def make_shard(chosen: Recipe, seed: int, shard: Shard) -> Iterator[EventBatch]:
-    """Batches of one shard, from its own generator."""
+    """Batches of one shard, from its own generator, uncertain settings drawn if the recipe says
+    so."""
     from blackett.alphag.simulation import simulate_batches
+    from blackett.alphag.systematics import drawn
     from blackett.seeds import numbered
 
-    return simulate_batches(chosen, shard.count, numbered(seed, shard.index), shard.first)
+    own = drawn(chosen, numbered(seed, shard.index, 0))
+    return simulate_batches(own, shard.count, numbered(seed, shard.index), shard.first)
 
 
 def _provenance(

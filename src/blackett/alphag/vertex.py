@@ -29,7 +29,8 @@ STATUSES: Final = (
     "not converged",
     "too many points",  # more than the method takes: not tried
 )
-"""What a method may say; a vertex is given for "ok" and "one track"."""
+"""What a method may say; a vertex is given for "ok" and "one track", and by networks, which answer
+from points alone, for "no track" too."""
 
 
 @dataclass(frozen=True, eq=False)

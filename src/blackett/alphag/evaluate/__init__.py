@@ -8,6 +8,7 @@ import numpy as np
 
 from blackett.alphag.evaluate.metrics import DEFINITIONS, GROUPS, Scores, in_common, score
 from blackett.alphag.evaluate.page import build
+from blackett.alphag.evaluate.rejection import REJECTION, Rejection, rejection
 from blackett.alphag.evaluate.sample import (
     Answers,
     Sample,
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from blackett.report import Report
 
 __all__ = [
-    "DEFINITIONS", "GROUPS", "Answers", "Sample", "Scores", "compare", "drawn_from_floor",
-    "evaluate", "read_answers", "read_sample", "reconstructed", "sample_of", "score",
+    "DEFINITIONS", "GROUPS", "REJECTION", "Answers", "Rejection", "Sample", "Scores", "compare",
+    "drawn_from_floor", "evaluate", "method_and_settings", "read_answers", "read_sample",
+    "reconstructed", "rejection", "sample_of", "score",
 ]  # fmt: skip
 
 _SHOWN: Final = (0.5, 0.9, 0.99)
@@ -83,7 +85,8 @@ def compare(
     methods = [*every, drawn] if drawn.found.any() else list(every)
     scores = [score(sample, answers, drawn, rng) for answers in methods]
     common = in_common(sample, methods, drawn, rng)
-    return build(sample, methods, scores, common, shown, provenance)
+    rejections = [r for a in every if (r := rejection(sample, a, rng)) is not None]
+    return build(sample, methods, scores, common, shown, provenance, rejections)
 
 
 def _check_names(methods: Sequence[str], vertices: Mapping[str, str | Path]) -> None:

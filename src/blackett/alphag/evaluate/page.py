@@ -9,12 +9,14 @@ import numpy as np
 from blackett.alphag.evaluate import pictures
 from blackett.alphag.evaluate.displays import display
 from blackett.alphag.evaluate.metrics import DEFINITIONS, GROUPS
+from blackett.alphag.evaluate.rejection import REJECTION
 from blackett.report import LEVEL, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from blackett.alphag.evaluate.metrics import Grouping, Scores
+    from blackett.alphag.evaluate.rejection import Rejection
     from blackett.alphag.evaluate.sample import Answers, Sample
     from blackett.alphag.event import Event
     from blackett.alphag.vertex import Vertex
@@ -43,13 +45,16 @@ def build(
     common: tuple[int, Mapping[str, Mapping[str, Estimate]]],
     shown: Iterable[tuple[Event, Vertex, str]],
     provenance: Mapping[str, str],
+    rejections: Sequence[Rejection] = (),
 ) -> Report:
-    """The report; `shown` are events to display with a method's answers."""
+    """The report; `shown` are events to display with a method's answers, `rejections` of methods
+    that tell muons."""
     report = Report("ALPHA-g vertex reconstruction", provenance)
     _summary(report, sample, scores, common)
     _z(report, sample, every, scores)
     _dependence(report, scores)
     _honesty(report, sample, every, scores)
+    _muons(report, sample, every, rejections)
     _displays(report, shown)
     _definitions(report)
     _numbers(report, sample, scores, common)
@@ -159,6 +164,38 @@ def _honesty(
         [found.name, *(found.statuses.get(word, 0) for word in words)] for found in scores
     ]
     report.table(["method", *words], rows)
+
+
+def _muons(
+    report: Report, sample: Sample, every: Sequence[Answers], rejections: Sequence[Rejection]
+) -> None:
+    if not rejections:
+        return
+    report.section("Cosmic muons")
+    first = rejections[0]
+    report.text(
+        f"{first.n_annihilations} annihilations and {first.n_muons} muons. Kept are events that a "
+        "method answers, up to a threshold of its p_cosmic that keeps a share of the annihilations "
+        "it answers."
+    )
+    head = ["method", "annihilations kept", "auc", *next(iter(first.at.values()))]
+    rows: list[list[Cell]] = [
+        [found.name, share, found.auc, *numbers.values()]
+        for found in rejections
+        for share, numbers in found.at.items()
+    ]
+    report.table(head, rows, "At three efficiencies")
+    named = [a for a in every if a.name in {found.name for found in rejections}]
+    report.figure(
+        pictures.background(sample, named),
+        "Muons kept, at the flux of the sky, against the share of the answered annihilations kept.",
+    )
+    report.figure(
+        pictures.kept_along_z(rejections),
+        "Share of the answered annihilations kept in slices of true z, at 90, 95 and 99 % in all.",
+    )
+    report.table(["number", "definition"], [[k, v] for k, v in REJECTION.items()])
+    report.numbers("cosmic_muons", {found.name: found.record() for found in rejections})
 
 
 def _displays(report: Report, shown: Iterable[tuple[Event, Vertex, str]]) -> None:

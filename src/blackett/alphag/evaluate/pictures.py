@@ -9,6 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from blackett.alphag.evaluate.metrics import GROUPS
+from blackett.alphag.evaluate.rejection import EFFICIENCIES, SLICES_MM, background_curve
 from blackett.alphag.evaluate.statistics import CORE_WINDOW
 
 if TYPE_CHECKING:
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from blackett.alphag.evaluate.metrics import Grouping, Scores
+    from blackett.alphag.evaluate.rejection import Rejection
     from blackett.alphag.evaluate.sample import Answers, Sample
     from blackett.arrays import FloatArray
 
-__all__ = ["against_true", "by_group", "by_slice", "pulls", "residuals", "tails"]
+__all__ = [
+    "against_true", "background", "by_group", "by_slice", "kept_along_z", "pulls", "residuals",
+    "tails",
+]  # fmt: skip
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """From Okabe and Ito's palette, told apart by colour-blind readers; markers differ, too."""
@@ -197,6 +202,41 @@ def pulls(sample: Sample, every: Sequence[Answers], scores: Sequence[Scores]) ->
         axis.set(xlabel="residual / own sigma", xlim=(-6, 6))
         axis.set_title(answers.name, fontsize=10)
     axes[0].set_ylabel("density")
+    return figure
+
+
+def background(sample: Sample, every: Sequence[Answers]) -> Figure:
+    """Background (Hz) against the share of annihilations kept, one line a method; where no muon is
+    left the line ends."""
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    axis = figure.subplots()
+    shares = np.concatenate([np.linspace(0.5, 0.99, 99), np.linspace(0.9905, 1.0, 20)])
+    for k, answers in enumerate(every):
+        rate, kept = background_curve(sample, answers, shares.tolist())
+        style = {**style_of(k, answers.name), "marker": ""}
+        axis.plot(shares[kept > 0], rate[kept > 0], label=answers.name, lw=1.6, **style)
+    axis.set(yscale="log", xlabel="share of answered annihilations kept", ylabel="muons kept / Hz")
+    _finish(axis)
+    return figure
+
+
+def kept_along_z(rejections: Sequence[Rejection]) -> Figure:
+    """Share of answered annihilations kept in slices of true z, one panel an efficiency."""
+    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    axes = figure.subplots(len(EFFICIENCIES), 1, sharex=True)
+    centres = (SLICES_MM[1:] + SLICES_MM[:-1]) / 2
+    for i, (axis, share) in enumerate(zip(axes, EFFICIENCIES, strict=True)):
+        for k, found in enumerate(rejections):
+            number = found.n_answered[0] / len(centres)
+            error = np.sqrt(share * (1 - share) / number)
+            style = style_of(k, found.name)
+            axis.errorbar(
+                centres, found.slices[i], yerr=error, ms=4, lw=1, label=found.name, **style
+            )
+        axis.axhspan(share - 0.005, share + 0.005, color="0.93", zorder=0)
+        axis.set_ylabel("share kept")
+        _finish(axis, legend=i == 0)
+    axes[-1].set_xlabel("true z / mm")
     return figure
 
 

@@ -44,13 +44,19 @@ _PREDICTION_TOLERANCE_MM = 0.01
 class Sample:
     """Truth of n events: `number`, `vertex_mm` (n, 3) (nan for a cosmic muon), `n_points`;
     `tracks`, charged particles made at the vertex that crossed the gas (-1 unknown); `floor_mm2`
-    (n, 3, 3), nan where there is no floor."""
+    (n, 3, 3), nan where there is no floor; `trigger` (n,), wire pattern (-1 unknown, as all are
+    where it is left out)."""
 
     number: IntArray
     vertex_mm: FloatArray
     n_points: IntArray
     tracks: IntArray
     floor_mm2: FloatArray
+    trigger: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.trigger is None:
+            object.__setattr__(self, "trigger", np.full(len(self.number), -1))
 
     def __len__(self) -> int:
         return len(self.number)
@@ -64,16 +70,20 @@ class Sample:
 @dataclass(frozen=True, eq=False)
 class Answers:
     """What a method says about n events: `position_mm` (n, 3) and `covariance_mm2` (n, 3, 3), nan
-    where there is none (x and y of a method that gives z alone); `status` (n,), words."""
+    where there is none (x and y of a method that gives z alone); `status` (n,), words; `p_cosmic`
+    (n,), nan where the method has none, as everywhere if it is left out."""
 
     name: str
     position_mm: FloatArray
     covariance_mm2: FloatArray
     status: np.ndarray
+    p_cosmic: FloatArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.status)
-        shapes = {"position_mm": (n, 3), "covariance_mm2": (n, 3, 3)}
+        if self.p_cosmic is None:
+            object.__setattr__(self, "p_cosmic", np.full(n, np.nan))
+        shapes = {"position_mm": (n, 3), "covariance_mm2": (n, 3, 3), "p_cosmic": (n,)}
         for name, shape in shapes.items():
             array = frozen(getattr(self, name))
             if array.shape != shape:
@@ -138,7 +148,7 @@ def _truth(batch: EventBatch) -> tuple[np.ndarray, ...]:
         tracks = np.bincount(event[own], minlength=n)
         floor[:] = floor_covariance(batch)
     vertex = np.asarray(batch.vertex_mm, np.float64)
-    return batch.number, vertex, np.diff(batch.point_offset), tracks, floor
+    return batch.number, vertex, np.diff(batch.point_offset), tracks, floor, batch.trigger
 
 
 def reconstructed(batches: Iterable[EventBatch], method: str, workers: int = 1) -> Answers:
@@ -149,11 +159,11 @@ def reconstructed(batches: Iterable[EventBatch], method: str, workers: int = 1) 
     name, settings = method_and_settings(method)
     words = np.array(STATUSES)
     parts = [
-        (part.position_mm, part.covariance_mm2, part.status)
+        (part.position_mm, part.covariance_mm2, part.status, part.p_cosmic)
         for part in reconstruct_batches(batches, name, settings, workers)
     ]
-    position, covariance, status = (np.concatenate(c) for c in zip(*parts, strict=True))
-    return Answers(method, position, covariance, words[status])
+    position, covariance, status, muon = (np.concatenate(c) for c in zip(*parts, strict=True))
+    return Answers(method, position, covariance, words[status], muon)
 
 
 def method_and_settings(method: str) -> tuple[str, Any]:
@@ -208,7 +218,7 @@ def _table(path: str, n: int) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def _vertices(path: str, name: str, rows: list[tuple[int, list[str]]], sample: Sample) -> Answers:
-    table = np.array([_numbers(path, k, row[:10], 10) for k, row in rows])
+    table = np.array([_numbers(path, k, row[:11], 11) for k, row in rows])
     same = table[:, 0] == sample.number
     if not same.all():
         k = int(np.argmin(same))
@@ -218,9 +228,9 @@ def _vertices(path: str, name: str, rows: list[tuple[int, list[str]]], sample: S
             "vertices of the same events in the same order",
         )  # fmt: skip
     status = np.array([row[-1].strip() for _, row in rows])
-    x, y, z, xy, xz, yz = table[:, 4:].T
+    x, y, z, xy, xz, yz = table[:, 4:10].T
     covariance = np.stack([x, xy, xz, xy, y, yz, xz, yz, z], axis=1).reshape(-1, 3, 3)
-    return Answers(name, table[:, 1:4], covariance, status)
+    return Answers(name, table[:, 1:4], covariance, status, table[:, 10])
 
 
 def _predictions(

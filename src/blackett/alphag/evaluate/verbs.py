@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from blackett.report import Report
 
-__all__ = ["evaluate"]
+__all__ = ["data_sha256", "evaluate"]
 
 
 def evaluate(
@@ -101,14 +101,14 @@ def _provenance(
         "command": " ".join([*command, f"--seed {seed}"]),
         "seed": str(seed),
     }
-    noted |= {f"data {file.name}": f"sha256 {_sha256(file)}" for file in files}
-    noted |= {f"vertices {name}": f"sha256 {_sha256(file)}" for name, file in named.items()}
+    noted |= {f"data {file.name}": f"sha256 {data_sha256(file)}" for file in files}
+    noted |= {f"vertices {name}": f"sha256 {data_sha256(file)}" for name, file in named.items()}
     for method in methods:
         noted[f"settings {method}"] = f"sha256 {settings_hash(*method_and_settings(method))}"
     return noted
 
 
-def _sha256(path: Path) -> str:
+def data_sha256(path: Path) -> str:
     """Of a file, or of the Parquet files of a folder one after the other."""
     from blackett.errors import FileFormatError
 

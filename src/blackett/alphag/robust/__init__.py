@@ -9,6 +9,7 @@ one vertex is fitted to all of them (`vertex`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from math import log
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
+from blackett.alphag.cosmics import p_cosmic
 from blackett.alphag.robust.finder import MOST_TRACKS, Search, find_tracks
 from blackett.alphag.robust.lines import COLUMNS, Particles, lines_of
 from blackett.alphag.robust.posterior import Prior
@@ -51,6 +53,7 @@ def reconstruct_batch(batch: EventBatch, settings: Settings = DEFAULT) -> Vertic
 
     Status "ok" is a vertex that two tracks or more point to; "one track" is one track's, with what
     is known of the trap. The covariance is the second moment of the posterior about the answer.
+    `p_cosmic` comes from the tracks and the bars (`blackett.alphag.cosmics`).
     """
     points, offset, order = _sorted_points(batch, settings)
     n = len(batch)
@@ -64,9 +67,10 @@ def reconstruct_batch(batch: EventBatch, settings: Settings = DEFAULT) -> Vertic
     )  # fmt: skip
     point_track = np.empty(len(points), np.int64)
     point_track[order] = np.where(label >= 0, label, -1)
-    return Vertices(
+    found = Vertices(
         batch.number, position, covariance, np.full(n, np.nan), tracks, status, offset, point_track
     )
+    return replace(found, p_cosmic=p_cosmic(batch, found))
 
 
 def _sorted_points(batch: EventBatch, s: Settings) -> tuple[FloatArray, IntArray, IntArray]:

@@ -11,7 +11,7 @@ import numpy as np
 import simulated
 from blackett.errors import InputError
 from blackett.gamma.calibration import EnergyCalibration
-from blackett.gamma.identification import identify
+from blackett.gamma.identification import identify_with_fit
 from blackett.gamma.live.messages import (
     Aged,
     Change,
@@ -24,6 +24,7 @@ from blackett.gamma.live.messages import (
     Update,
     WaterfallRow,
 )  # fmt: skip
+from blackett.gamma.live.overlay import FitCurves, fit_curves
 from blackett.gamma.simulation import expected_counts
 from blackett.gamma.spectrum import Spectrum
 
@@ -53,12 +54,14 @@ class SimulatedSession:
         self._quiet, self._rng, self._period_s = quiet, np.random.default_rng(seed), period_s
         self._answer_every = answer_every
         self._rows: list[np.ndarray] = []
+        self._axis, self._axis_from = AXIS, 0
         self._updates: list[Update] = []
         self._history: dict[str, list[tuple[float, float]]] = {}
         self._declared: dict[str, float] = {}
         self._answer: tuple[Identification | None, float | None] = (None, None)
         self._news, self._stop = threading.Condition(), threading.Event()
         self._background: Spectrum | None = None
+        self._fit: FitCurves | None = None
         self.held = False
 
     # -- what the page calls ---------------------------------------------------------------------
@@ -111,6 +114,11 @@ class SimulatedSession:
                 self._news.notify_all()
         return update
 
+    def another_axis(self) -> tuple[float, float, float]:
+        """Somebody calibrates the device: all that is counted from now on has another axis."""
+        self._axis, self._axis_from = (AXIS[0] + 3.0, 1.01 * AXIS[1], AXIS[2]), len(self._rows)
+        return self._axis
+
     def _update(self) -> Update:
         n = len(self._rows)
         now = START_S + n
@@ -131,6 +139,7 @@ class SimulatedSession:
             cps=Rate(cps, 100.0 / max(cps * min(n, 5), 1.0) ** 0.5, 0.1),
             device_cps=Rate(cps, 12.0, 0.3), dose_usv_h=Rate(0.012 * cps, 14.0, 0.3),
             identification=answer, identified_at_s=at, identification_ms=90.0,
+            fit=self._fit,
             history=tuple(
                 ProbabilityHistory(name, tuple(t for t, _ in seen), tuple(p for _, p in seen))
                 for name, seen in self._history.items()
@@ -150,17 +159,22 @@ class SimulatedSession:
         )  # fmt: skip
 
     def _view(self, first: int) -> SpectrumView:
+        first = max(first, self._axis_from)
         rows = np.sum(self._rows[first:], axis=0, dtype=np.int64)
         seconds = float(len(self._rows) - first)
-        return SpectrumView(rows[:-1], AXIS, seconds, seconds, int(rows[-1]))
+        begin_s = START_S + first
+        return SpectrumView(rows[:-1], self._axis, seconds, seconds, int(rows[-1]), begin_s)
 
     def _identify(self, first: int, now: float) -> None:
         view = self._view(first)
         spectrum = Spectrum(view.counts, EnergyCalibration(AXIS), view.live_time_s)
-        found = identify(spectrum, self._background, detector_name="radiacode-103")
+        found, unmixed = identify_with_fit(
+            spectrum, self._background, detector_name="radiacode-103"
+        )
         shown = {one.nuclide: one.probability for one in (*found.candidates, *found.nuclides)}
         for name in {*shown, *self._history}:
             self._history.setdefault(name, []).append((now, shown.get(name, 0.0)))
         for one in found.nuclides:
             self._declared.setdefault(one.nuclide, now)
         self._answer = (found, now)
+        self._fit = None if unmixed is None else fit_curves(unmixed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ import pytest
 
 from blackett.errors import InputError
 from blackett.gamma.answer import DEFAULT_METHOD, METHODS
+from blackett.gamma.formats import read_bytes
 from blackett.gamma.live import bodies, uploads
+from blackett.gamma.live.backgrounds import BEGAN_ANEW
 from blackett.gamma.live.security import CHANGE_HEADER, guard_for, is_loopback
 from blackett.gamma.live.server import STATIC, create_app
 from blackett.gamma.live.state import State
@@ -20,7 +23,7 @@ from page_client import Page
 from simulated_session import SimulatedSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     import httpx
 
@@ -89,6 +92,9 @@ def test_history_holds_every_count(live: Page, session: SimulatedSession) -> Non
 def test_live_fit_adds_up(live: Page) -> None:
     made = live.get("/api/live/fit").json()
     fit = made["fit"]
+    update = live.get("/api/live").json()["update"]
+    assert fit == update["fit"]
+    assert made["identified_at_s"] == update["identified_at_s"]
     parts = [fit["background"], fit["other"], *(c["counts"] for c in fit["components"])]
     summed = [sum(bins) for bins in zip(*parts, strict=True)]
     assert summed == pytest.approx(fit["expected"], rel=1e-3, abs=1e-3)
@@ -193,6 +199,56 @@ def test_a_background_is_recorded_and_used(worker: Worker) -> None:
     assert int(session._background.counts.sum()) == recorded["counts"]
     act(page, "drop")
     assert session._background is None
+
+
+def test_the_background_in_use_is_saved_and_loaded_again(worker: Worker) -> None:
+    session = SimulatedSession({}, quiet=1000, answer_every=1000)
+    session.beat(5)
+    page = client(State(session, worker))
+    assert page.get("/api/background/export").status_code == 422
+    act(page, "record")
+    session.beat(30)
+    in_use = act(page, "finish").json()["in_use"]
+    saved = page.get("/api/background/export")
+    assert "background.csv" in saved.headers["content-disposition"]
+    (read,) = read_bytes(saved.content, "background.csv")
+    assert read.total_counts == in_use["counts"]
+    assert read.live_time_s == pytest.approx(in_use["live_time_s"])
+    assert session._background is not None
+    assert read.edges_kev == pytest.approx(session._background.edges_kev, abs=1e-3)
+
+
+def test_a_new_axis_begins_the_recording_anew(worker: Worker) -> None:
+    session = SimulatedSession({}, quiet=1000, answer_every=1000)
+    session.beat(50)
+    page = client(State(session, worker))
+    act(page, "record")
+    session.beat(20)
+    assert page.get("/api/background").json()["notes"] == []
+    other = session.another_axis()
+    session.beat(7)
+    now = page.get("/api/background").json()
+    assert now["recorded"]["live_time_s"] == pytest.approx(7.0)
+    assert now["notes"] == [BEGAN_ANEW]
+    session.beat(5)
+    done = act(page, "finish").json()
+    assert done["in_use"]["live_time_s"] == pytest.approx(12.0)
+    assert session._background is not None
+    assert session._background.centres_kev[1] == pytest.approx(other[0] + other[1], abs=0.1)
+
+
+def test_recording_can_begin_anew_and_tells_what_disturbs_it(worker: Worker) -> None:
+    session = SimulatedSession({"Cs-137": 8.0}, quiet=20, answer_every=30)
+    session.beat(10)
+    page = client(State(session, worker))
+    act(page, "record")
+    session.beat(50)
+    notes = page.get("/api/background").json()["notes"]
+    assert any("rate rose" in note for note in notes)
+    assert any("Cs-137" in note for note in notes)
+    assert act(page, "record").json()["recorded"] is None
+    session.beat(3)
+    assert page.get("/api/background").json()["recorded"]["live_time_s"] == pytest.approx(3.0)
 
 
 def test_continuum_keeps_the_rate_and_hides_the_overflow(files_only: Page) -> None:
@@ -456,6 +512,13 @@ def test_an_overrun_is_killed_and_the_next_job_is_done() -> None:
         worker.close()
 
 
+def wait_until(wanted: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not wanted():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_too_many_jobs_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MOST_WAITING", 0)
     with pytest.raises(Busy, match="try again"):
@@ -475,12 +538,22 @@ def test_the_shelf_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not shelf.remove("none")
 
 
-class Lazy:
-    """A worker that never gets done."""
+def test_before_an_answer_there_are_no_curves() -> None:
+    early = SimulatedSession({}, quiet=20, answer_every=30)
+    early.beat(3)
+    assert State(early, Worker()).live_fit()["fit"] is None
+    assert State(None, Worker()).live_fit()["fit"] is None
 
-    def run(self, job: str, **options: object) -> None:
-        raise Overrun(f"{job} of {sorted(options)} took too long")
 
-
-def test_curves_that_take_too_long_are_left_out(session: SimulatedSession) -> None:
-    assert State(session, Lazy()).live_fit()["fit"] is None  # type: ignore[arg-type]
+def test_an_idle_worker_ends_and_comes_back() -> None:
+    worker = Worker(idle_s=0.2)
+    data = EXAMPLE.read_bytes()
+    try:
+        assert len(worker.run("read", [data], name="a")) == 1
+        first = worker.pid
+        assert first is not None
+        wait_until(lambda: worker.pid is None)
+        assert len(worker.run("read", [data], name="a")) == 1
+        assert worker.pid not in (None, first)
+    finally:
+        worker.close()

@@ -53,7 +53,7 @@ def quick(tmp_path: Path) -> Iterator[tuple[Measurement, EmulatedRadiaCode]]:
     faults = ListedFaults(["disconnect", "timeout", "reset"], after=60, every=20)
     made = EmulatedRadiaCode(play(), clock, np.random.default_rng(5), faults=faults)
     session = Measurement(emulated(made.connect), clock, tmp_path / "log.sqlite", seed=1)
-    session._identify = refuse  # type: ignore[method-assign]
+    session._identified = refuse  # type: ignore[method-assign]
     session.start()
     yield session, made
     session.stop()
@@ -112,15 +112,15 @@ def test_another_device_begins_anew(tmp_path: Path) -> None:
     session = Measurement(
         emulated(lambda: next(links).connect()), clock, tmp_path / "log.sqlite", seed=1
     )
-    session._identify = refuse  # type: ignore[method-assign]
+    session._identified = refuse  # type: ignore[method-assign]
     session.start()
     try:
         first = until(session, lambda u: u.health.device.serial == "RC-103-000001")
         assert first.health.device.model == "RadiaCode-103"
-        until(session, lambda u: any("took the place" in note for note in u.notes))
-        newest = until(session, lambda u: u.since_start is not None
-                       and u.health.device.serial == "RC-103-000002"
+        newest = until(session, lambda u: any("took the place" in note for note in u.notes)
+                       and u.since_start is not None
                        and u.since_start.real_time_s > 20.0)  # fmt: skip
+        assert newest.health.device.serial == "RC-103-000002"
         assert newest.since_start is not None
         rate = newest.since_start.counts.sum() / newest.since_start.real_time_s
         assert rate == pytest.approx(10.0, rel=0.4)

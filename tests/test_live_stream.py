@@ -155,6 +155,16 @@ def test_a_source_that_arrives_and_leaves_cuts_the_stretch() -> None:
     assert whole.real_time_s == 500.0
 
 
+def test_an_answer_about_an_ended_stretch_is_not_shown_on() -> None:
+    stream = Stream(Script(answering("identified", "Cs-137")))
+    run(stream, beats(20.0, 100))
+    assert stream.newest is not None
+    assert any(stream.add(one) for one in beats(7.0, 60, 100.0, seed=3))  # it left
+    assert stream.newest is None
+    assert stream.decision().verdict == "waiting"
+    assert stream.decision().nuclides == ()
+
+
 def test_a_stretch_with_a_nuclide_is_no_background() -> None:
     script = Script(answering("identified", "Cs-137"))
     stream = Stream(script)

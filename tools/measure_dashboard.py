@@ -1,23 +1,40 @@
 """How quick and how light the live page is: from the device's reply to pixels, processor, memory.
 
-    python tools/measure_dashboard.py [SECONDS]        needs Chromium and Playwright
+    python tools/measure_dashboard.py page --seconds 120      needs Chromium and Playwright
+    python tools/measure_dashboard.py soak --hours 8 --speed 16 --out soak.csv
+    python tools/measure_dashboard.py slope soak.csv
 
-Starts `blackett gamma live` on an emulated device in real time, opens the page, and prints the time
-from the device's reply to the frame that shows it, and what the service and its worker use.
+`page` starts `blackett gamma live` on an emulated device in real time, opens the page, and prints
+the time from the device's reply to the frame that shows it, and what the service uses. `soak` runs
+the service at a higher speed, with sources that come and go, so that it identifies all the time,
+and one reader of its events; `slope` fits a line to the memory by emulated hour. Memory is what
+Linux calls RSS; PSS, where pages shared with other processes count by their share; and anonymous,
+without files (libraries), whose pages come and go as others need the machine's memory.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import shutil
 import subprocess
-import sys
+import threading
 import time
+import urllib.request
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCENE = "Cs-137 6 cps appears after 10 s at 20 cm; room 7 cps"
+SOAKED = ("Cs-137", "Co-60", "Am-241", "K-40")
+"""Sources of the soak: one an hour, for half an hour each."""
 LISTEN = """async (seconds) => {
   const { listen, state } = await import('/static/js/stream.js');
   const found = [];
@@ -35,14 +52,17 @@ LISTEN = """async (seconds) => {
 }"""
 
 
-def usage(pids: list[int]) -> tuple[float, float]:
-    """Processor seconds and megabytes in memory of these processes (Linux)."""
-    seconds = megabytes = 0.0
+def usage(pids: list[int]) -> dict[str, float]:
+    """Processor seconds, and RSS, PSS and own memory in MB of these processes (Linux)."""
+    total = {"cpu_s": 0.0, "rss_mb": 0.0, "pss_mb": 0.0, "anonymous_mb": 0.0}
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        megabytes += int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-    return seconds, megabytes
+        total["cpu_s"] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+            name, kilobytes = line.split()[:2]
+            if name in ("Rss:", "Pss:", "Anonymous:"):
+                total[f"{name[:-1].lower()}_mb"] += int(kilobytes) / 1024
+    return total
 
 
 def children(pid: int) -> list[int]:
@@ -51,41 +71,120 @@ def children(pid: int) -> list[int]:
     return [int(child) for listed in lists for child in listed.split()]
 
 
-def main(seconds: float) -> None:
-    """Measure and print."""
-    from playwright.sync_api import sync_playwright
-
-    command = [shutil.which("blackett") or "blackett", "gamma", "live", "--simulate", SCENE]
-    with (
-        subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as service,
-        sync_playwright() as play,
-    ):
+@contextmanager
+def running(*options: str) -> Iterator[tuple[int, str]]:
+    """The service: its process id and address."""
+    command = [shutil.which("blackett") or "blackett", "gamma", "live", *options, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
         assert service.stdout is not None  # noqa: S101
-        url = service.stdout.readline().split()[3]
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(url)
-        page.wait_for_selector(".keys .s-room", timeout=120_000)
-        time.sleep(5.0)
-        parts = {"service": [service.pid], "worker": children(service.pid)}
-        before = {name: usage(pids)[0] for name, pids in parts.items()}
-        began = time.monotonic()
-        delays = 1e3 * np.array(page.evaluate(LISTEN, seconds))
-        lasted = time.monotonic() - began
-        for name, values in zip(
-            ("reply to pixels", "of it to the page", "drawing"), delays.T, strict=True
-        ):
-            low, middle, high = np.percentile(values, [50, 95, 100])
-            print(f"{name}: median {low:.0f} ms, 95 % {middle:.0f} ms, longest {high:.0f} ms")
-        for name, pids in parts.items():
-            used, megabytes = usage(pids)
-            share = 100 * (used - before[name]) / lasted
-            print(f"{name}: {share:.1f} % of one core, {megabytes:.0f} MB")
-        print(f"{len(delays)} beats in {lasted:.0f} s")
-        browser.close()
+        yield service.pid, service.stdout.readline().split()[3]
         service.terminate()
 
 
+# --- the page ------------------------------------------------------------------
+
+
+def page(seconds: float) -> None:
+    """Delays of each beat, and processor and memory while they were measured."""
+    from playwright.sync_api import sync_playwright
+
+    with running("--simulate", SCENE) as (pid, url), sync_playwright() as play:
+        path = shutil.which("chromium") or shutil.which("chromium-browser")
+        browser = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        shown = browser.new_page(viewport={"width": 1440, "height": 900})
+        shown.goto(url)
+        shown.wait_for_selector(".keys .s-room", timeout=120_000)
+        time.sleep(5.0)
+        before, began = usage([pid]), time.monotonic()
+        delays = 1e3 * np.array(shown.evaluate(LISTEN, seconds))
+        lasted = time.monotonic() - began
+        after, workers = usage([pid]), children(pid)
+        browser.close()
+    for name, values in zip(
+        ("reply to pixels", "of it to the page", "drawing"), delays.T, strict=True
+    ):
+        low, middle, high = np.percentile(values, [50, 95, 100])
+        print(f"{name}: median {low:.0f} ms, 95 % {middle:.0f} ms, longest {high:.0f} ms")
+    share = 100 * (after["cpu_s"] - before["cpu_s"]) / lasted
+    print(f"service: {share:.1f} % of one core, RSS {after['rss_mb']:.0f} MB, "
+          f"PSS {after['pss_mb']:.0f} MB, {len(workers)} other processes")  # fmt: skip
+    print(f"{len(delays)} beats in {lasted:.0f} s; load {os.getloadavg()[0]:.1f}")
+
+
+# --- hours ---------------------------------------------------------------------
+
+
+def scene(hours: float) -> str:
+    """A source in every hour, from its 15th to its 45th minute."""
+    names = [(h, SOAKED[h % len(SOAKED)]) for h in range(int(np.ceil(hours)))]
+    visits = [f"{name} 4 cps appears after {60 * h + 15} min, leaves after {60 * h + 45} min"
+              for h, name in names]  # fmt: skip
+    return "; ".join([*visits, "room 7 cps"])
+
+
+def soak(hours: float, speed: float, out: Path) -> None:
+    """Samples of memory, four for each emulated hour and more, until the time is over."""
+    with running("--simulate", scene(hours), "--speed", f"{speed:g}") as (pid, url):
+        threading.Thread(target=_read, args=(f"{url}api/live/events",), daemon=True).start()
+        first, began = None, time.monotonic()
+        with out.open("w", encoding="utf-8") as file:
+            file.write("hours,rss_mb,pss_mb,anonymous_mb,cpu_s,updates,declared\n")
+            while True:
+                time.sleep(max(10.0, 100.0 / speed))
+                with urllib.request.urlopen(f"{url}api/live") as answer:
+                    update = json.load(answer)["update"]
+                first = update["time_s"] if first is None else first
+                passed = (update["time_s"] - first) / 3600
+                used = usage([pid, *children(pid)])
+                names = "+".join(update["decision"]["nuclides"])
+                file.write(f"{passed:.4f},{used['rss_mb']:.2f},{used['pss_mb']:.2f},"
+                           f"{used['anonymous_mb']:.2f},{used['cpu_s']:.2f},"
+                           f"{update['sequence']},{names}\n")  # fmt: skip
+                file.flush()
+                if passed >= hours:
+                    break
+    print(f"{hours:g} emulated hours in {time.monotonic() - began:.0f} s")
+    slope(out)
+
+
+def _read(url: str) -> None:
+    """Take events as an open page does, until the service ends."""
+    with suppress(OSError), urllib.request.urlopen(url) as events:
+        while events.read(65536):
+            pass
+
+
+def slope(path: Path) -> None:
+    """Memory against time from the second hour on, by means of half hours."""
+    rows = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=(0, 1, 2, 3))
+    for name, column in (("RSS", 1), ("PSS", 2), ("anonymous", 3)):
+        halves = np.floor(2 * rows[:, 0])
+        kept = [h for h in np.unique(halves) if h >= 2]
+        means = np.array([rows[halves == h][:, [0, column]].mean(axis=0) for h in kept])
+        fit = stats.linregress(means[:, 0], means[:, 1])
+        wide = stats.t.ppf(0.975, len(kept) - 2) * fit.stderr
+        print(f"{name}: {means[0, 1]:.1f} MB in the third half hour, {means[-1, 1]:.1f} MB in the "
+              f"last; {fit.slope:+.2f} MB an hour, 95 %: {fit.slope - wide:+.2f} to "
+              f"{fit.slope + wide:+.2f}")  # fmt: skip
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("page", "soak", "slope"))
+    parser.add_argument("file", nargs="?", type=Path, default=Path("soak.csv"))
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--hours", type=float, default=8.0)
+    parser.add_argument("--speed", type=float, default=16.0)
+    parser.add_argument("--out", type=Path, default=Path("soak.csv"))
+    a = parser.parse_args()
+    if a.what == "page":
+        page(a.seconds)
+    elif a.what == "soak":
+        soak(a.hours, a.speed, a.out)
+    else:
+        slope(a.file)
+
+
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0)
+    main()

@@ -89,8 +89,16 @@ def decide(
         if nuclide in declared:
             first = {"declared_s": beat.end_s - quiet_s}
             break
-    return {"nuclide": nuclide, "index": index, "room_cps": room_cps, "net_cps": net_cps,
-            "quiet_s": quiet_s, "declared_s": None, "wrong": wrong} | first  # fmt: skip
+    return {
+        "nuclide": nuclide,
+        "index": index,
+        "room_cps": room_cps,
+        "net_cps": net_cps,
+        "quiet_s": quiet_s,
+        "declared_s": None,
+        "wrong": wrong,
+        "model": _model(stream),
+    } | first
 
 
 def background(index: int, hours: float) -> dict[str, Any]:
@@ -115,8 +123,13 @@ def background(index: int, hours: float) -> dict[str, Any]:
         called_unknown = decision.verdict == "unknown"
     return {"background": index, "hours": hours, "false": false, "unknown": unknown,
             "changes": changes, "looks": looks,
-            "cps": float(scene.expected_per_second(0.0).sum()),
+            "cps": float(scene.expected_per_second(0.0).sum()), "model": _model(stream),
             "took_s": round(time.perf_counter() - began, 1)}  # fmt: skip
+
+
+def _model(stream: Stream) -> str:
+    """What answered: the begin of its hash."""
+    return "" if stream.newest is None else stream.newest.found.model.sha256[:12]
 
 
 def changes(hours: float, cps: float, seed: int) -> None:

@@ -75,7 +75,7 @@ def watched(browser: Browser) -> Iterator[Page]:
 def test_a_source_appears_on_an_emulated_device(watched: Page) -> None:
     from blackett.gamma.live.session import live_session
 
-    scene = "Cs-137 40 cps appears after 30 s at 20 cm; room 7 cps"
+    scene = "Cs-137 40 cps appears after 60 s at 20 cm; room 7 cps"
     session = live_session(simulate=scene, speed=2.0, seed=3)
     running = pictures.Service(session)
     watched.goto(running.url)

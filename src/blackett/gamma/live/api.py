@@ -214,6 +214,13 @@ async def change_background(
     return state.background.to_dict()
 
 
+@router.get("/background/export")
+async def background_export(request: Request) -> Response:
+    """The background in use as a CSV file, to load it again another time."""
+    data = await run_in_threadpool(_state(request).background.file)
+    return _download(data, "background.csv", _EXPORTS["csv"])
+
+
 @router.get("/background/continuum")
 async def continuum(
     request: Request, csi: bool = False,

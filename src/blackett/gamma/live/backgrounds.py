@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +13,12 @@ import numpy as np
 from blackett.errors import InputError
 from blackett.gamma.background import blend, seed_continuum, smoothed
 from blackett.gamma.calibration import EnergyCalibration, TabulatedCalibration
+from blackett.gamma.formats import write
 from blackett.gamma.spectrum import Spectrum, rebin
 
 if TYPE_CHECKING:
     from blackett.arrays import FloatArray
-    from blackett.gamma.live.messages import SpectrumView
+    from blackett.gamma.live.messages import SpectrumView, Update
     from blackett.gamma.live.session import LiveSession
     from blackett.gamma.live.uploads import Worker
 
@@ -35,13 +39,22 @@ def spectrum_of(record: dict[str, Any]) -> Spectrum:
     )
 
 
+@dataclass(frozen=True)
+class _Mark:
+    """Where a recording began: what had been counted by then is not part of it."""
+
+    view: SpectrumView
+    began_s: float
+    notes: tuple[str, ...] = ()
+
+
 class Background:
     """The background in use and the recording of a new one; safe from any thread."""
 
     def __init__(self, session: LiveSession | None) -> None:
         self._session = session
-        self._lock = threading.Lock()
-        self._mark: SpectrumView | None = None
+        self._lock = threading.RLock()
+        self._mark: _Mark | None = None
         self.label = ""
         self.record: dict[str, Any] | None = None
 
@@ -65,53 +78,105 @@ class Background:
             self.label, self.record = "", None
 
     def start_recording(self) -> None:
-        """Begin: everything that is counted from now on belongs to the new background."""
-        self._mark = self._view()
+        """Begin, or begin anew: what is counted from now on belongs to the new background."""
+        update = self._update()
+        with self._lock:
+            self._mark = _Mark(_whole(update), update.time_s)
 
     def finish(self) -> None:
         """End the recording and use it. Raises InputError when nothing was recorded."""
-        new = self._recorded()
-        if new is None:
-            raise InputError("no background is being recorded, or nothing was counted yet")
-        self.use("recorded here", new)
-        self._mark = None
+        with self._lock:
+            new = self._recorded()
+            if new is None:
+                raise InputError("no background is being recorded, or nothing was counted yet")
+            self.use("recorded here", new)
+            self._mark = None
 
     def cancel(self) -> None:
         """End the recording and forget it."""
-        self._mark = None
+        with self._lock:
+            self._mark = None
+
+    def file(self) -> bytes:
+        """The background in use as a CSV file, to be loaded next time.
+
+        Raises InputError where none is in use.
+        """
+        with self._lock:
+            record = self.record
+        if record is None:
+            raise InputError("no background is in use: record one, or load one")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "background.csv"
+            write(path, spectrum_of(record), "csv")
+            return path.read_bytes()
 
     def to_dict(self) -> dict[str, Any]:
-        """The background in use, and how far the recording of a new one is."""
-        new, record = self._recorded(), self.record
-        return {
-            "label": self.label,
-            "in_use": None if record is None else _short(record),
-            "recording": self._mark is not None,
-            "recorded": None if new is None else _short(new),
-            "can_record": self._session is not None,
-        }
+        """The background in use, how far the recording of a new one is, and what disturbs it."""
+        with self._lock:
+            new, record = self._recorded(), self.record
+            return {
+                "label": self.label,
+                "in_use": None if record is None else _short(record),
+                "recording": self._mark is not None,
+                "recorded": None if new is None else _short(new),
+                "notes": self._notes(),
+                "can_record": self._session is not None,
+            }
 
-    def _view(self) -> SpectrumView:
+    def _update(self) -> Update:
         update = self._session.latest() if self._session is not None else None
         if update is None or update.since_start is None:
             raise InputError("there is no reading of a device yet: connect one first")
-        return update.since_start
+        return update
 
     def _recorded(self) -> dict[str, Any] | None:
-        """Counts since the mark; None without one, or where the measurement began anew."""
+        """Counts since the mark; None where there is none, or nothing came since.
+
+        Where the measurement began anew (another axis, another device), so does the recording.
+        """
         if self._mark is None:
             return None
-        now, mark = self._view(), self._mark
+        update = self._update()
+        now, mark = _whole(update), self._mark.view
+        if now.begin_s != mark.begin_s or now.coefficients_kev != mark.coefficients_kev:
+            self._mark = _Mark(_none_of(now), now.begin_s or update.time_s, (BEGAN_ANEW,))
+            mark = self._mark.view
         seconds = now.live_time_s - mark.live_time_s
-        if seconds <= 0.0 or now.coefficients_kev != mark.coefficients_kev:
+        if seconds <= 0.0:
             return None
         counts = now.counts - mark.counts
-        if counts.min() < 0:
-            return None
         edges = EnergyCalibration(now.coefficients_kev).edges_kev(counts.size)
         return {
             "edges_kev": edges.tolist(), "counts": counts.tolist(), "live_time_s": seconds,
         }  # fmt: skip
+
+    def _notes(self) -> list[str]:
+        """What should not happen while a background is recorded."""
+        if self._mark is None:
+            return []
+        decision = self._update().decision
+        rates = [c.text for c in decision.changes if c.kind in ("arrived", "left")
+                 and c.time_s >= self._mark.began_s]  # fmt: skip
+        named = [f"{name} is found: a background with it in would hide it"
+                 for name in decision.nuclides]  # fmt: skip
+        return [*self._mark.notes, *rates[-1:], *named]
+
+
+BEGAN_ANEW = "the device or its energy axis changed: the recording began anew"
+
+
+def _whole(update: Update) -> SpectrumView:
+    """All counts since the start; an update without them was refused before."""
+    assert update.since_start is not None  # noqa: S101
+    return update.since_start
+
+
+def _none_of(view: SpectrumView) -> SpectrumView:
+    """The view before its first count."""
+    return replace(
+        view, counts=np.zeros_like(view.counts), live_time_s=0.0, real_time_s=0.0, overflow=0
+    )
 
 
 def _short(record: dict[str, Any]) -> dict[str, Any]:

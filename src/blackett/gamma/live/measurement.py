@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blackett.errors import BlackettError, InputError
-from blackett.gamma.identification import identify
+from blackett.gamma.identification import identify_with_fit
 from blackett.gamma.live.clock import SystemClock
 from blackett.gamma.live.continuity import Continuity
 from blackett.gamma.live.device import Device
 from blackett.gamma.live.exports import exported
 from blackett.gamma.live.messages import NO_DEVICE, DeviceInfo, Rate, Update
+from blackett.gamma.live.overlay import fit_curves
 from blackett.gamma.live.recording import Recording
 from blackett.gamma.live.stream import Rules, Stream
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from blackett.gamma.live.session import ExportFormat
     from blackett.gamma.live.stream import Question
     from blackett.gamma.spectrum import Spectrum
+    from blackett.gamma.unmix import Unmixed
 
 __all__ = ["Measurement"]
 
@@ -73,7 +75,7 @@ class Measurement:
         assert path is not None  # noqa: S101 (one of both is there)
         self._recording = Recording(path)
         self._detector_name = detector_name
-        self._stream = Stream(self._identify, rules)
+        self._stream = Stream(lambda *about: self._identified(*about)[0], rules)
         before = self._recording.last()
         self._continuity = Continuity(None if before is None else before.reading)
         self._serial = "" if before is None else before.device.serial
@@ -227,17 +229,19 @@ class Measurement:
     def _look(self, asked: Question) -> None:
         began = time.perf_counter()
         try:
-            found = self._identify(asked.spectrum, asked.background)
+            found, unmixed = self._identified(asked.spectrum, asked.background)
         except BlackettError as error:
             self._note(f"not identified: {error}")
             return
         with self._stream_lock:
             self._identification_ms = 1e3 * (time.perf_counter() - began)
-            self._stream.take(asked, found)
+            self._stream.take(asked, found, None if unmixed is None else fit_curves(unmixed))
             self._publish(with_row=False)
 
-    def _identify(self, spectrum: Spectrum, background: Spectrum | None) -> Identification:
-        return identify(spectrum, background, detector_name=self._detector_name)
+    def _identified(
+        self, spectrum: Spectrum, background: Spectrum | None
+    ) -> tuple[Identification, Unmixed | None]:
+        return identify_with_fit(spectrum, background, detector_name=self._detector_name)
 
     def _note(self, text: str) -> None:
         with self._stream_lock:
@@ -265,6 +269,7 @@ class Measurement:
             identification=None if s.newest is None else s.newest.found,
             identified_at_s=None if s.newest is None else s.newest.time_s,
             identification_ms=self._identification_ms,
+            fit=None if s.newest is None else s.newest.fit,
             history=s.history(),
             decision=s.decision(),
             background="modelled" if s.newest is None else s.newest.background,

@@ -16,6 +16,7 @@ from blackett.arrays import IntArray, frozen
 
 if TYPE_CHECKING:
     from blackett.gamma.identification import Identification
+    from blackett.gamma.live.overlay import FitCurves
 
 __all__ = [
     "NO_DEVICE",
@@ -179,6 +180,8 @@ class SpectrumView:
     real_time_s: float
     overflow: int
     """Counts above the axis."""
+    begin_s: float | None = None
+    """Unix time from which on these counts came; None where nobody knows."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", frozen(self.counts, np.int64))
@@ -304,6 +307,8 @@ class Update:
     identified_at_s: float | None
     identification_ms: float | None
     """Time that the identification took."""
+    fit: FitCurves | None
+    """The parts of the fit behind `identification`, for drawing; None where nothing was fitted."""
     history: tuple[ProbabilityHistory, ...]
     """The tail of the probabilities of everything declared or considered lately."""
     decision: Decision
@@ -320,7 +325,7 @@ class Update:
             return None if record is None else record.to_dict()
 
         whole = ("health", "since_start", "window", "stretch", "waterfall", "cps", "device_cps",
-                 "dose_usv_h", "identification", "decision")  # fmt: skip
+                 "dose_usv_h", "identification", "fit", "decision")  # fmt: skip
         return (
             vars(self)
             | {name: plain(getattr(self, name)) for name in whole}

@@ -68,6 +68,7 @@ def create_app(guard: Guard, state: State) -> ASGIApp:
     app.include_router(api.router)
     _pages(app)
     _errors(app)
+    app.openapi()  # builds every route now: the first page need not wait for it
     return Protected(WholeBodies(app), guard)
 
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from blackett.errors import InputError
 from blackett.gamma.live.backgrounds import Background
-from blackett.gamma.live.uploads import Busy, Overrun, Shelf, Stored, Worker
+from blackett.gamma.live.uploads import Shelf, Stored, Worker
 
 if TYPE_CHECKING:
     from blackett.gamma.live.events import Beat
     from blackett.gamma.live.session import LiveSession
 
 __all__ = ["State", "Stored"]
-
-_NO_FIT = {"sequence": 0, "counts": 0, "stretch_start_s": None, "fit": None}
-FIT_EVERY_S = 2.0
-"""The curves of the live fit are computed at most this often, however many pages ask."""
 
 
 class State:
@@ -30,9 +23,6 @@ class State:
         self.shelf = Shelf()
         self.background = Background(session)
         self.beat: Beat | None = None
-        self._fit: dict[str, Any] = _NO_FIT
-        self._fit_at = float("-inf")
-        self._fitting = threading.Lock()
 
     def add_file(self, name: str, data: bytes, live_time_s: float | None = None) -> Stored:
         """Read a file in the worker and keep it."""
@@ -42,37 +32,15 @@ class State:
         return self.shelf.add(name, data, spectra, live_time_s)
 
     def live_fit(self) -> dict[str, Any]:
-        """Curves of the newest stretch, and of what counts; the ones at hand while others come, or
-        when the worker is too busy for them."""
-        if not self._fitting.acquire(blocking=self._fit["fit"] is None):
-            return self._fit
-        try:
-            if time.monotonic() - self._fit_at >= FIT_EVERY_S:
-                with suppress(Busy, Overrun):
-                    self._fit = self._fitted()
-                self._fit_at = time.monotonic()
-            return self._fit
-        finally:
-            self._fitting.release()
-
-    def _fitted(self) -> dict[str, Any]:
+        """Curves of the newest answer, and what they are about."""
         update = self.session.latest() if self.session is not None else None
-        view = update.stretch if update is not None else None
-        if update is None or view is None or int(view.counts.sum()) == 0:
-            return _NO_FIT
-        answer = self.worker.run(
-            "fit",
-            counts=view.counts.tolist(),
-            coefficients_kev=list(view.coefficients_kev),
-            live_time_s=view.live_time_s,
-            detector=update.identification.detector if update.identification else None,
-            room=self.background.record,
-        )
+        if update is None or update.fit is None:
+            return {"sequence": 0, "identified_at_s": None, "stretch_start_s": None, "fit": None}
         return {
             "sequence": update.sequence,
-            "counts": int(view.counts.sum()),
+            "identified_at_s": update.identified_at_s,
             "stretch_start_s": update.decision.stretch_start_s,
-            "fit": answer,
+            "fit": update.fit.to_dict(),
         }
 
     def health(self) -> dict[str, Any]:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from blackett.gamma.identification import Identification
     from blackett.gamma.live.changes import Detected
     from blackett.gamma.live.continuity import Increment
+    from blackett.gamma.live.overlay import FitCurves
 
 __all__ = ["Look", "Question", "Rules", "Stream"]
 
@@ -78,6 +79,7 @@ class Look:
     time_s: float
     found: Identification
     background: Literal["set", "learned", "modelled"]
+    fit: FitCurves | None = None
 
 
 @dataclass
@@ -185,6 +187,7 @@ class Stream:
 
     def _new_stretch(self, total: _Sum) -> None:
         self._stretch = _Stretch(total, Standing())
+        self.newest = None  # an answer about counts that are no longer shown
         self._detector = ChangeDetector(self.rules.suspicion)
 
     def _note(self, one: Increment) -> Change:
@@ -260,14 +263,17 @@ class Stream:
         whole = self.stretch_spectrum()
         return Question(whole, room, origin, end_s, stretch, None, self._beat)
 
-    def take(self, asked: Question, found: Identification) -> None:
-        """The answer to a question; one about a stretch that has ended is left out."""
+    def take(self, asked: Question, found: Identification, fit: FitCurves | None = None) -> None:
+        """The answer to a question, with the curves of its fit to show.
+
+        One about a stretch that has ended is left out.
+        """
         if asked.stretch is not self._stretch:
             return
         if asked.suspect is not None:
             self._take_suspect(asked, asked.suspect, found)
             return
-        self.newest = Look(asked.end_s, found, asked.origin)
+        self.newest = Look(asked.end_s, found, asked.origin, fit)
         probabilities = {n.nuclide: n.probability for n in found.nuclides}
         probabilities |= {c.nuclide: c.probability for c in found.candidates}
         self._history.append((asked.end_s, probabilities))
@@ -324,13 +330,11 @@ class Stream:
 
     def since_start(self) -> SpectrumView | None:
         """All counts since the start, or since the axis changed."""
-        return None if self._whole is None else self._view(self._whole.counts, self._whole.seconds)
+        return None if self._whole is None else self._view_of(self._whole)
 
     def stretch(self) -> SpectrumView | None:
         """The counts since the last change."""
-        if self._stretch is None:
-            return None
-        return self._view(self._stretch.total.counts, self._stretch.total.seconds)
+        return None if self._stretch is None else self._view_of(self._stretch.total)
 
     def window(self) -> SpectrumView | None:
         """Counts of the newest `window_s` seconds."""
@@ -338,7 +342,7 @@ class Stream:
         if not newest:
             return None
         counts = np.sum([one.counts for one in newest], axis=0)
-        return self._view(counts, sum(one.seconds for one in newest))
+        return self._view(counts, sum(one.seconds for one in newest), newest[-1].begin_s)
 
     def row(self) -> WaterfallRow | None:
         """The newest row of the spectrogram."""
@@ -366,10 +370,12 @@ class Stream:
             made.append(one)
         return made
 
-    def _view(self, counts: IntArray, seconds: float) -> SpectrumView:
-        return SpectrumView(
-            counts[:-1], self._axis, _live_s(counts, seconds), seconds, int(counts[-1])
-        )
+    def _view_of(self, total: _Sum) -> SpectrumView:
+        return self._view(total.counts, total.seconds, total.begin_s)
+
+    def _view(self, counts: IntArray, seconds: float, begin_s: float) -> SpectrumView:
+        live_s = _live_s(counts, seconds)
+        return SpectrumView(counts[:-1], self._axis, live_s, seconds, int(counts[-1]), begin_s)
 
     def history(self) -> tuple[ProbabilityHistory, ...]:
         """Probabilities of all that was declared or considered lately, 0 where it was neither."""

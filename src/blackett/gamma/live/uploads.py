@@ -32,9 +32,11 @@ MOST_STORED = 64 * 2**20
 """All files together."""
 MOST_WAITING = 4
 """Jobs in the worker and before it."""
-JOB_LIMIT_S = {"read": 30.0, "identify": 120.0, "report": 120.0, "fit": 120.0, "room": 120.0}
+JOB_LIMIT_S = {"read": 30.0, "identify": 120.0, "report": 120.0, "room": 120.0}
 """From a job to its answer, the start of a fresh process included; the first identification on a
 machine compiles code and builds templates."""
+IDLE_S = 120.0
+"""The child ends after this long without a job."""
 
 
 class Busy(BlackettError):  # noqa: N818
@@ -46,15 +48,22 @@ class Overrun(BlackettError):  # noqa: N818
 
 
 class Worker:
-    """One child process, started on the first job and again whenever it was killed."""
+    """One child process, started on a job and ended when it was killed or idle for a while."""
 
-    def __init__(self, limits_s: dict[str, float] | None = None) -> None:
-        self.limits_s = JOB_LIMIT_S | (limits_s or {})
+    def __init__(self, limits_s: dict[str, float] | None = None, idle_s: float = IDLE_S) -> None:
+        self.limits_s, self.idle_s = JOB_LIMIT_S | (limits_s or {}), idle_s
         self._process: subprocess.Popen[bytes] | None = None
         self._turn = threading.Lock()
         self._closed = False
         self._waiting = 0
         self._count = threading.Lock()
+        self._leave: threading.Timer | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child; None while there is none."""
+        process = self._process
+        return None if process is None else process.pid
 
     def run(self, job: str, files: Sequence[bytes] = (), **options: Any) -> Any:
         """The result of one job; InputError with the child's sentence when the file is refused.
@@ -62,6 +71,7 @@ class Worker:
         Raises Busy when too many wait already and Overrun when the job was killed.
         """
         with self._queued(), self._turn:
+            self._stay()
             process = self._alive()
             watch = threading.Timer(self.limits_s[job], _kill, (process,))
             watch.start()
@@ -69,6 +79,7 @@ class Worker:
                 answer = self._exchange(process, job, files, options)
             finally:
                 watch.cancel()
+                self._leave_later()
         if not answer:
             raise Overrun(
                 f"it took more than {self.limits_s[job]:g} s or too much memory: given up"
@@ -85,7 +96,24 @@ class Worker:
         if process is not None:
             _kill(process)
         with self._turn:  # whoever waits for its answer learns that it is gone
+            self._stay()
             self._drop()
+
+    def _leave_later(self) -> None:
+        """End the child when no job came for a while: it holds as much memory as the service."""
+        self._leave = threading.Timer(self.idle_s, self._end_idle)
+        self._leave.daemon = True
+        self._leave.start()
+
+    def _stay(self) -> None:
+        if self._leave is not None:
+            self._leave.cancel()
+            self._leave = None
+
+    def _end_idle(self) -> None:
+        with self._turn:
+            if self._leave is threading.current_thread():  # no job came in between
+                self._drop()
 
     def _drop(self) -> None:
         process, self._process = self._process, None

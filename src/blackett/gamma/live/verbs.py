@@ -74,7 +74,7 @@ def _record(update: Update, spectra: bool) -> dict[str, Any]:
     record = update.to_dict()
     if spectra:
         return record
-    del record["waterfall"], record["history"]
+    del record["waterfall"], record["history"], record["fit"]
     for name in ("since_start", "window", "stretch"):
         if record[name] is not None:
             counts = record[name].pop("counts")

@@ -121,7 +121,7 @@ def _identify(files: list[bytes], **options: Any) -> dict[str, Any]:
     found, unmixed = _answer(files, **options)
     return {
         "identification": found.to_dict(),
-        "fit": fit_curves(unmixed) if unmixed is not None else None,
+        "fit": fit_curves(unmixed).to_dict() if unmixed is not None else None,
     }
 
 
@@ -131,26 +131,6 @@ def _report(files: list[bytes], **options: Any) -> dict[str, Any]:
 
     found, unmixed = _answer(files, **options)
     return {"html": report_page(found, unmixed)}
-
-
-def _fit(
-    _files: list[bytes], counts: list[int], coefficients_kev: list[float], live_time_s: float,
-    detector: str | None, room: dict[str, Any] | None,
-) -> dict[str, Any] | None:  # fmt: skip
-    """The curves of a fit to counts that came from a device."""
-    import numpy as np
-
-    from blackett.gamma.calibration import EnergyCalibration
-    from blackett.gamma.identification import identify_with_fit
-    from blackett.gamma.live.backgrounds import spectrum_of
-    from blackett.gamma.live.overlay import fit_curves
-    from blackett.gamma.spectrum import Spectrum
-
-    axis = EnergyCalibration(tuple(coefficients_kev))
-    spectrum = Spectrum(np.array(counts, dtype=np.int64), axis, live_time_s)
-    measured = None if room is None else spectrum_of(room)
-    _, unmixed = identify_with_fit(spectrum, measured, detector_name=detector)
-    return fit_curves(unmixed) if unmixed is not None else None
 
 
 def _room(_files: list[bytes], detector: str) -> dict[str, Any]:
@@ -180,7 +160,6 @@ def _typical_room(name: str) -> dict[str, Any]:
 
 
 _JOBS: dict[str, Callable[..., Any]] = {
-    "fit": _fit,
     "identify": _identify,
     "read": _read,
     "report": _report,

@@ -1,5 +1,6 @@
 // The answer to one spectrum: headline, cards with the reasons, what else was considered.
 import { el, icon, svg, swatch } from "./dom.js";
+import { libraryLink } from "./tables.js";
 import { VERDICTS, capital, duration, figures, interval, probability } from "./words.js";
 
 export function headline(found) {
@@ -107,7 +108,7 @@ export function nuclideCard(found, extra = {}) {
           "div",
           { class: "top" },
           swatch(`block s-${(extra.number ?? 0) % 6}`),
-          el("h3", null, el("a", { href: `#/library/${encodeURIComponent(found.nuclide)}`, text: found.nuclide })),
+          el("h3", null, libraryLink(found.nuclide)),
           el("span", { class: "p", text: probability(found.probability) }),
         ),
         extra.confirming && el("p", null, el("span", { class: "chip", text: "being confirmed" })),
@@ -141,11 +142,7 @@ export function considered(found) {
       "div",
       { class: "chips" },
       found.candidates.map((one) =>
-        el("a", {
-          class: "chip",
-          href: `#/library/${encodeURIComponent(one.nuclide)}`,
-          text: `${one.nuclide} ${probability(one.probability)}`,
-        }),
+        libraryLink(one.nuclide, { class: "chip" }, `${one.nuclide} ${probability(one.probability)}`),
       ),
     ),
   );

@@ -3,7 +3,7 @@ import { el, icon, show, toggle, colour, swatch } from "./dom.js";
 import { get, post, upload } from "./api.js";
 import { listen } from "./stream.js";
 import { binsOf, perKev, share } from "./grouping.js";
-import { duration, figures, whole } from "./words.js";
+import { capital, duration, figures, whole } from "./words.js";
 import { scaleTools } from "./scales.js";
 import { SpectrumChart } from "./spectrum.js";
 
@@ -114,6 +114,7 @@ export function mount(root) {
     const buttons = now.recording
       ? [
           button("Finish and use it", null, () => act("finish"), true, !recorded),
+          button("Begin anew", null, () => act("record")),
           button("Cancel", null, () => act("cancel")),
         ]
       : [
@@ -123,6 +124,7 @@ export function mount(root) {
             button("Use the measured spectrum below", null, () =>
               act("use", { file: chosen.file.split("/")[0], index: Number(chosen.file.split("/")[1]) }),
             ),
+          use && el("a", { class: "button", href: "/api/background/export", download: "background.csv", text: "Save it" }),
           use && button("Use none", "remove", () => act("drop")),
         ];
     const progress =
@@ -153,6 +155,7 @@ export function mount(root) {
               : "Without a measured one the answers use a quiet stretch of the recording, or a model of rooms and ground.",
           }),
           progress,
+          now.notes.map((text) => el("p", { class: "note", role: "alert", text: `${capital(text)}.` })),
         ),
         el("div", { class: "row" }, buttons),
       ),

@@ -1,6 +1,7 @@
 // The library: every source that can be reported, its lines, its chain, what it is confused with.
 import { el, show, svg } from "./dom.js";
 import { get, library } from "./api.js";
+import { libraryLink, table } from "./tables.js";
 import { capital, figures, halfLife, probability } from "./words.js";
 
 const MODES = { "beta-": "β⁻", "beta+": "β⁺, EC", ec: "EC", alpha: "α", it: "IT", sf: "SF" };
@@ -103,7 +104,7 @@ export function mount(root, [first]) {
       el(
         "td",
         null,
-        el("a", { href: `#/library/${encodeURIComponent(one.name)}`, text: one.name }),
+        libraryLink(one.name),
         el("br"),
         el("span", { class: "soft small", text: one.rarity }),
       ),
@@ -156,40 +157,21 @@ export function mount(root, [first]) {
             el("span", { class: "soft small", text: "per decay of the namesake, progeny included; dashed: X-rays" }),
           ),
           sticks(strong),
-          el(
-            "div",
-            { class: "table-box" },
-            el(
-              "table",
-              { class: "snug" },
-              el(
-                "thead",
-                null,
+          table(
+            ["Energy, keV", "Photons per 100 decays", "Kind", "Born in"],
+            one.lines
+              .slice(0, 14)
+              .map((line) =>
                 el(
                   "tr",
                   null,
-                  ["Energy, keV", "Photons per 100 decays", "Kind", "Born in"].map((text, i) =>
-                    el("th", { class: i < 2 ? "n" : "", text }),
-                  ),
+                  el("td", { class: "n", text: line.energy_kev.toFixed(2) }),
+                  el("td", { class: "n", text: figures(100 * line.photons_per_decay) }),
+                  el("td", { text: line.kind }),
+                  el("td", { text: line.emitter }),
                 ),
               ),
-              el(
-                "tbody",
-                null,
-                one.lines
-                  .slice(0, 14)
-                  .map((line) =>
-                    el(
-                      "tr",
-                      null,
-                      el("td", { class: "n", text: line.energy_kev.toFixed(2) }),
-                      el("td", { class: "n", text: figures(100 * line.photons_per_decay) }),
-                      el("td", { text: line.kind }),
-                      el("td", { text: line.emitter }),
-                    ),
-                  ),
-              ),
-            ),
+            { kind: "snug", numbers: (i) => i < 2 },
           ),
         ),
       el(
@@ -234,23 +216,10 @@ export function mount(root, [first]) {
           el("span", { class: "soft small", text: `on a ${one.detector}, ${one.fwhm_662_percent} % at 662 keV` }),
         ),
         one.confusions.length
-          ? el(
-              "div",
-              { class: "table-box" },
-              el(
-                "table",
-                null,
-                el(
-                  "thead",
-                  null,
-                  el(
-                    "tr",
-                    null,
-                    ["Other", "Overlap", "For this one speaks", "Against it"].map((text) => el("th", { text })),
-                  ),
-                ),
-                el("tbody", null, one.confusions.slice(0, 10).map(confusion)),
-              ),
+          ? table(
+              ["Other", "Overlap", "For this one speaks", "Against it"],
+              one.confusions.slice(0, 10).map(confusion),
+              { numbers: () => false },
             )
           : el("p", { class: "soft", text: "No other source has a strong line near its strongest." }),
       ),

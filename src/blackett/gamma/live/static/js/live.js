@@ -1,7 +1,7 @@
 // The live view: the answer first, then spectrum, waterfall, trends, device.
 import { el, segments, show, toggle } from "./dom.js";
 import { answerPanel, considered, lineLabels, nuclideCard, reasons } from "./answer.js";
-import { get, library } from "./api.js";
+import { library } from "./api.js";
 import { ageOf, listen, state } from "./stream.js";
 import { VERDICTS, capital, clock, duration, figures, whole } from "./words.js";
 import { curvesOf } from "./curves.js";
@@ -17,7 +17,6 @@ const VIEWS = [
   ["since_start", "Since the start", "Everything counted"],
 ];
 const OLD_S = 5;
-const FIT_EVERY_MS = 4000;
 
 export function mount(root) {
   const parts = {
@@ -31,13 +30,10 @@ export function mount(root) {
   };
   const view = {
     name: "stretch",
-    fit: null,
     showFit: true,
     joined: true,
     paused: false,
     titles: new Map(),
-    fitAt: -1e9,
-    shown: null,
   };
   const fall = new Waterfall();
   const chart = new SpectrumChart({ label: "Spectrum of the measurement", onZoom: () => fall.draw(chart) });
@@ -241,7 +237,9 @@ export function mount(root) {
       const name = {
         stale: "The device has gone quiet.",
         retrying: "The link to the device broke.",
-        absent: "No device is found: plug it in by USB, or switch its Bluetooth on and close the phone's app.",
+        absent:
+          "No device is found: plug it in by USB, or switch its Bluetooth on, close the phone's app and start with --bluetooth. " +
+          'Without one: blackett gamma live --simulate "Cs-137 appears after 30 s at 20 cm".',
       }[health.state];
       told.push(`${name}${health.last_error ? ` ${capital(health.last_error)}.` : ""}${again}`);
     }
@@ -259,13 +257,8 @@ export function mount(root) {
     const edges = edgesOf(shown.coefficients_kev, shown.counts.length);
     const found = update.identification;
     const order = (found?.nuclides ?? []).map((one) => one.nuclide);
-    const fit = view.name === "stretch" ? view.fit : null;
-    const fitScale = fit
-      ? Math.max(
-          shown.counts.reduce((a, b) => a + b, 0),
-          1,
-        ) / Math.max(view.fitCounts, 1)
-      : 1;
+    const fit = view.name === "stretch" ? update.fit : null;
+    const fitScale = fit ? shown.live_time_s / fit.live_time_s : 1; // it may be some seconds older
     const made = curvesOf({ edges, counts: shown.counts }, fit, {
       order,
       showFit: view.showFit,
@@ -330,7 +323,7 @@ export function mount(root) {
         {
           set: "measured, chosen by you",
           learned: "learned from a quiet time",
-          modelled: "modelled: record one for sharper answers",
+          modelled: ["modelled: ", el("a", { href: "#/background", text: "record one" }), " for sharper answers"],
         }[state.update.background],
         null,
       ),
@@ -345,17 +338,6 @@ export function mount(root) {
     show(parts.events, items.length ? el("ul", { class: "events" }, items) : null);
   }
 
-  async function fetchFit() {
-    if (view.paused || document.hidden || !view.showFit || performance.now() - view.fitAt < FIT_EVERY_MS) return;
-    view.fitAt = performance.now();
-    const found = await get("/api/live/fit").catch(() => null);
-    if (!found?.fit) return;
-    view.fit = found.fit;
-    view.fitCounts = found.counts;
-    view.fitStretch = found.stretch_start_s;
-    drawSpectrum();
-  }
-
   function fillFall() {
     fall.clear();
     for (const one of state.history) if (one.row) fall.add(one.row);
@@ -363,7 +345,6 @@ export function mount(root) {
   }
 
   function drawAll() {
-    if (view.fit && view.fitStretch !== state.update?.decision.stretch_start_s) view.fit = null;
     drawNotices();
     drawAnswer();
     drawCards();
@@ -384,7 +365,6 @@ export function mount(root) {
         drawAnswer();
         drawHealth();
       }
-      fetchFit();
     } else if (what === "tick") {
       if (performance.now() - state.receivedMs > 1500) {
         drawNotices();
@@ -402,7 +382,6 @@ export function mount(root) {
   );
   fillFall();
   drawAll();
-  fetchFit();
   fall.draw(chart);
   const repaint = () => {
     chart.curves.length && chart.build();

@@ -1,8 +1,10 @@
 // What answers: the method, and the cards of installed networks. Nothing is shown that is not there.
 import { el } from "./dom.js";
 import { get } from "./api.js";
+import { libraryLink, table } from "./tables.js";
 import { figures, whole } from "./words.js";
 
+const SNUG = { kind: "snug" };
 const percent = (share) => `${figures(100 * share, share > 0.995 ? 4 : 3)} %`;
 
 // A share with its 95 % interval: [share, low, high].
@@ -13,26 +15,6 @@ const bounded = ([share, low, high]) =>
     percent(share),
     el("br"),
     el("span", { class: "soft small", text: `${percent(low)} to ${percent(high)}` }),
-  );
-
-const table = (heads, rows) =>
-  el(
-    "div",
-    { class: "table-box" },
-    el(
-      "table",
-      { class: "snug" },
-      el(
-        "thead",
-        null,
-        el(
-          "tr",
-          null,
-          heads.map((text, i) => el("th", { class: i ? "n" : "", text })),
-        ),
-      ),
-      el("tbody", null, rows),
-    ),
   );
 
 const part = (title, text, ...rest) => [
@@ -67,6 +49,7 @@ function operatingPoints(scores) {
         "Detectable sources named",
       ],
       rows,
+      SNUG,
     ),
   );
 }
@@ -85,7 +68,7 @@ function bySignificance(point) {
   return part(
     "Named, by significance of the source",
     "At the middle limit.",
-    table(["Significance, σ", "Named", "Cases"], rows),
+    table(["Significance, σ", "Named", "Cases"], rows, SNUG),
   );
 }
 
@@ -96,13 +79,13 @@ function bySource(point) {
     el(
       "tr",
       null,
-      el("th", null, el("a", { href: `#/library/${encodeURIComponent(name)}`, text: name })),
+      el("th", null, libraryLink(name)),
       bounded(share),
     );
   return part(
     "The hardest sources",
     "Share named of those that are detectable, at the middle limit.",
-    table(["Source", "Named"], sorted.slice(0, 8).map(row)),
+    table(["Source", "Named"], sorted.slice(0, 8).map(row), SNUG),
   );
 }
 
@@ -120,7 +103,7 @@ function reliability(scores) {
   return part(
     "Reliability",
     `Expected calibration error ${figures(scores.ece)} over all probabilities, ${figures(scores["ece_above_0.05"])} over those above 5 %. Intervals of the rate hold the true one in:`,
-    rows.length ? table(["Net counts", "of 68 % intervals", "of 95 % intervals"], rows) : null,
+    rows.length ? table(["Net counts", "of 68 % intervals", "of 95 % intervals"], rows, SNUG) : null,
   );
 }
 
@@ -145,25 +128,7 @@ function confusions(found) {
   return part(
     "Confusion matrix",
     "Rows: true; columns: said.",
-    el(
-      "div",
-      { class: "table-box" },
-      el(
-        "table",
-        { class: "matrix" },
-        el(
-          "thead",
-          null,
-          el(
-            "tr",
-            null,
-            el("th"),
-            found.labels.map((name) => el("th", { text: name })),
-          ),
-        ),
-        el("tbody", null, rows),
-      ),
-    ),
+    table(["", ...found.labels], rows, { kind: "matrix", numbers: () => false }),
   );
 }
 
@@ -201,19 +166,10 @@ function network(found) {
       el("h2", { text: `Network “${card.name ?? name}”` }),
       card.version && el("span", { class: "chip", text: `version ${card.version}` }),
     ),
-    el(
-      "div",
-      { class: "table-box" },
-      el(
-        "table",
-        null,
-        el(
-          "tbody",
-          null,
-          facts(found).map(([key, value]) =>
-            el("tr", null, el("th", { text: key }), el("td", { class: "break", text: value })),
-          ),
-        ),
+    table(
+      null,
+      facts(found).map(([key, value]) =>
+        el("tr", null, el("th", { text: key }), el("td", { class: "break", text: value })),
       ),
     ),
     card.scores && operatingPoints(card.scores),

@@ -50,7 +50,7 @@ export class Trend {
         width: this.box.clientWidth || 300,
         height: 150,
         legend: { show: false },
-        padding: [8, 8, 0, 0],
+        padding: [8, 32, 0, 0], // half of the last label
         cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
         scales: { x: { time: true }, y: { range: (u, low, high) => [0, Math.max(high * 1.15, 1e-3)] } },
         axes: [

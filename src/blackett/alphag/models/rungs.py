@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 
+from blackett.alphag.models.slots import Block
 from blackett.errors import MissingExtraError
 
 try:
@@ -21,11 +22,13 @@ __all__ = ["EdgeNetwork", "SetNetwork"]
 _SCALE_MM = 100.0
 _NEIGHBOURS = 8
 _SEEDS = 8
+_HEADS = 4
 
 
 def _centred(points: Tensor) -> tuple[Tensor, Tensor]:
     """Points about their median z, / 100 mm, and that z."""
-    z = points[:, :, 2].median(dim=1).values
+    lower = points[:, :, 2].topk((points.shape[1] + 1) // 2, dim=1, largest=False)
+    z = lower.values.amax(dim=1)  # the median, in operations that ONNX has
     moved = torch.cat([points[..., :2], points[..., 2:] - z[:, None, None]], dim=2)
     return moved / _SCALE_MM, z
 
@@ -40,11 +43,10 @@ class EdgeConvolution(nn.Module):
         self.norm = nn.LayerNorm(out)
 
     def forward(self, x: Tensor, near: Tensor) -> Tensor:  # x (n, k, into), near (n, k, neighbours)
-        n, _k, _ = x.shape
         away = self.other(x)
-        rows = torch.arange(n, device=x.device)[:, None, None]
+        rows = near.flatten(1)[:, :, None].expand(-1, -1, away.shape[2])
         # f is linear before the maximum, so that f(x_i, x_j - x_i) = own(x_i) + other(x_j)
-        largest = away[rows, near].max(dim=2).values
+        largest = away.gather(1, rows).unflatten(1, near.shape[1:]).amax(dim=2)
         moved: Tensor = torch.relu(self.norm(self.own(x) - away + largest))
         return moved
 
@@ -65,11 +67,30 @@ class EdgeNetwork(nn.Module):
         """z (n,) in mm of points (n, k, 3)."""
         x, z = _centred(points)
         with torch.no_grad():
-            near = torch.cdist(x, x).topk(_NEIGHBOURS, dim=2, largest=False).indices
+            square = (x * x).sum(dim=2)
+            apart = square[:, :, None] + square[:, None, :] - 2.0 * x @ x.transpose(1, 2)
+            near = apart.topk(_NEIGHBOURS, dim=2, largest=False).indices
         for layer in self.layers:
             x = layer(x, near)
         pooled = torch.cat([x.max(dim=1).values, x.mean(dim=1)], dim=1)
         answer: Tensor = self.head(pooled)[:, 0] * _SCALE_MM + z
+        return answer
+
+
+class Look(nn.Module):
+    """What seeds (n, seeds, width) take from points (n, k, width) by attention with four heads."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.ask, self.offer = nn.Linear(width, width), nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, seeds: Tensor, x: Tensor) -> Tensor:
+        q = self.ask(seeds).unflatten(2, (_HEADS, -1))
+        k, v = self.offer(x).unflatten(2, (2, _HEADS, -1)).unbind(2)
+        score = torch.einsum("nshc,nkhc->nhsk", q, k) / q.shape[3] ** 0.5
+        taken = torch.einsum("nhsk,nkhc->nshc", torch.softmax(score, dim=3), v)
+        answer: Tensor = self.out(taken.flatten(2))
         return answer
 
 
@@ -82,21 +103,16 @@ class SetNetwork(nn.Module):
             nn.Linear(3, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
         )
         self.seeds = nn.Parameter(torch.randn(_SEEDS, width))
-        self.looks = nn.ModuleList(
-            nn.MultiheadAttention(width, 4, batch_first=True) for _ in range(2)
-        )
-        self.talks = nn.ModuleList(
-            nn.TransformerEncoderLayer(width, 4, 2 * width, 0.0, batch_first=True, norm_first=True)
-            for _ in range(2)
-        )
+        self.looks = nn.ModuleList(Look(width) for _ in range(2))
+        self.talks = nn.ModuleList(Block(width, _HEADS) for _ in range(2))
         self.head = nn.Linear(_SEEDS * width, 1)
 
     def forward(self, points: Tensor) -> Tensor:
         """z (n,) in mm of points (n, k, 3)."""
         x, z = _centred(points)
         x = self.points(x)
-        seeds = self.seeds.expand(len(x), -1, -1)
+        seeds, alike = self.seeds.expand(x.shape[0], -1, -1), x.new_zeros(())
         for look, talk in zip(self.looks, self.talks, strict=True):
-            seeds = talk(seeds + look(seeds, x, x, need_weights=False)[0])
+            seeds = talk(seeds + look(seeds, x), alike)
         answer: Tensor = self.head(seeds.flatten(1))[:, 0] * _SCALE_MM + z
         return answer

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +12,22 @@ import pytest
 from blackett.errors import InputError
 from blackett.gamma import baselines
 from blackett.gamma.detector import detector
-from blackett.gamma.evaluate import METHODS, Plan, Suite, evaluation_report, metrics, planned, run
-from blackett.gamma.evaluate.answers import families, places
+from blackett.gamma.evaluate import (
+    METHODS,
+    Files,
+    Plan,
+    Suite,
+    evaluation_report,
+    metrics,
+    planned,
+    run,
+)
+from blackett.gamma.evaluate.answers import families, method, places
 from blackett.gamma.evaluate.plan import draw_chunk
 from blackett.gamma.evaluate.runs import collected
 from blackett.gamma.trials import Conditions, draw_sources, draw_trial, offered_names
 from blackett.report import write
 from blackett.seeds import generator
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DETECTOR = "radiacode-103"
 STRONG = Conditions(net_counts=20000.0, shield=(), live_time_s=(600.0, 600.0))
@@ -168,6 +175,43 @@ def test_unknown_method_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="known methods"):
         next(run(small_plan(), ("oracle",), tmp_path))
     assert {"unmix", *BASELINES} <= set(METHODS)
+
+
+def test_a_network_that_is_not_shipped_answers_under_its_own_name(tmp_path: Path) -> None:
+    shipped = Path(str(resources.files("blackett.gamma"))) / "data" / "identifier.onnx"
+    plan, files = small_plan(), Files(network=shipped)
+    assert files.label("net") == files.label("net").replace("hybrid", "net") != "net"
+    assert files.label("unmix") == "unmix"
+    spectra = [t.spectrum for t in draw_chunk(plan, plan.suite("counts-10000"), 0)]
+    ours = method("net", Files())(spectra, DETECTOR)
+    theirs = method("net", files)(spectra, DETECTOR)
+    np.testing.assert_array_equal(ours.score, theirs.score)
+    with pytest.raises(InputError, match="no such file"):
+        Files(network=tmp_path / "none.onnx")
+    with pytest.raises(InputError, match="--vega FILE"):
+        next(run(plan, ("vega",), tmp_path))
+
+
+def test_the_earlier_network_answers_for_what_it_knows(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from blackett.learn.export import save_onnx
+    from blackett.learn.model import write_card
+
+    class Stub(torch.nn.Module):
+        def forward(self, spectrum):  # type: ignore[no-untyped-def]
+            return spectrum[:, :2] - 0.5, spectrum[:, :2]
+
+    file = save_onnx(
+        Stub(), [torch.zeros(2, 1023)], ["spectrum"], ["presence", "activity"], tmp_path / "v.onnx"
+    )
+    write_card(file.with_suffix(".json"), file, {"isotopes": ["Rn-222", "Pb-214"]})
+    plan = small_plan()
+    spectra = [t.spectrum for t in draw_chunk(plan, plan.suite("counts-100"), 0)]
+    found = method("vega", Files(vega=file))(spectra, DETECTOR)
+    known = places(["Ra-226"])[0]
+    expected = [s.counts[0] / s.counts[:1023].max() - 0.5 for s in spectra]
+    assert found.score[:, known] == pytest.approx(np.array(expected), abs=1e-6)
+    assert np.isneginf(np.delete(found.score, known, axis=1)).all()
 
 
 def test_families_join_what_looks_the_same() -> None:

@@ -13,6 +13,7 @@ from blackett.errors import InputError
 from blackett.gamma.preparation import counts_of
 from blackett.gamma.train import find_recipe, read_recipe
 from blackett.gamma.train.examples import Examples
+from blackett.gamma.train.invented import draw_lines, invented_counts
 from blackett.gamma.train.recipe import Data
 from blackett.gamma.train.scores import area_under_curve, wilson
 from blackett.gamma.train.strangers import DOWN, UP, moved_counts, stretch
@@ -172,6 +173,30 @@ def test_strangers_are_marked_and_add_counts() -> None:
     np.testing.assert_array_equal(more > 0, spectra.unknown)
     assert 0.2 < spectra.unknown.mean() < 0.5
     np.testing.assert_array_equal(spectra.present, without.present)
+
+
+def test_invented_nuclides_follow_the_physics() -> None:
+    rng = np.random.default_rng(4)
+    lines = [draw_lines(rng) for _ in range(200)]
+    assert all(p.max() == 1.0 and p.size == e.size and (p > 0).all() for e, p in lines)
+    assert {e.size for e, _ in lines} >= {1, 2, 3, 4, 5, 6}
+    n = 60
+    axis = np.tile(AXIS, (n, 1))
+    wanted = np.full(n, 4000.0)
+    made = invented_counts("radiacode-103", wanted, np.full(n, 1024), axis, rng)
+    # the threshold takes some; sums of shape errors and peaks move the rest by some ten percent
+    assert np.median(made.sum(axis=1)) == pytest.approx(4000.0, rel=0.2)
+    few = invented_counts("radiacode-103", wanted, np.full(n, 256), axis * [1, 4, 16], rng)
+    assert not few[:, 256:].any() and few.any(axis=1).all()
+
+
+def test_the_same_strangers_come_again() -> None:
+    axis, n = np.tile(AXIS, (5, 1)), np.full(5, 1024)
+    one, two = (
+        invented_counts("radiacode-103", np.full(5, 500.0), n, axis, np.random.default_rng(7))
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(one, two)
 
 
 # --- a whole run -------------------------------------------------------------------

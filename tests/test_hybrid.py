@@ -20,7 +20,7 @@ from blackett.gamma.sources import observable_sources
 from blackett.gamma.templates import CONTINUUM, library
 from blackett.gamma.unmix import task, unmix
 from blackett.learn.calibration import Isotonic
-from simulated import DETECTOR, grouped, perfect_unit, spectrum
+from simulated import DETECTOR, few, grouped, perfect_unit, spectrum
 
 if TYPE_CHECKING:
     from blackett.gamma.spectrum import Spectrum
@@ -109,6 +109,21 @@ def test_a_source_that_the_network_misses_is_found_all_the_same() -> None:
     assert names(unmix(hybrid.with_odds(strong, told(Cs_137=1e-6)))) == {"Cs-137"}
 
 
+def test_a_networks_word_counts_nothing_for_a_source_that_another_outshines() -> None:
+    library = few("Co-60", "Cs-137")
+    seen = grouped(spectrum(38, {"Co-60": 60.0, "Cs-137": 0.3}, 300.0))
+    t = hybrid.with_odds(task(seen, library), told(Cs_137=0.999, Co_60=0.999))
+    mixture = unmix(t).mixture
+    assert "Co-60" in mixture.sources
+    if "Cs-137" not in mixture.sources:
+        column = library.columns_of("Cs-137")[0]
+        place = mixture.first + len(mixture.active)
+        start = np.insert(mixture.fit.parameters, place, 90.0)
+        mixture = mixture.refitted((*mixture.active, column), start)
+    assert unmixing.required(mixture, "Co-60") == unmixing.needed(t, "Co-60")
+    assert unmixing.required(mixture, "Cs-137") == t.settings.needed > unmixing.needed(t, "Cs-137")
+
+
 # --- answers -------------------------------------------------------------------------------------
 
 
@@ -176,6 +191,25 @@ def test_network_alone_may_say_unknown_or_background() -> None:
     for logit, verdict in ((2.0, "unknown"), (-2.0, "background")):
         made = Shipped(told(unknown=logit))
         assert identify(seen, method="net", network=made).verdict == verdict
+
+
+def test_a_strong_source_that_the_network_denies_is_named() -> None:
+    seen = spectrum(34, {"Cs-137": 5.0}, 600.0)
+    found = identify(seen, method="hybrid", network=Shipped(told(Cs_137=1e-6)))
+    assert [n.nuclide for n in found.nuclides] == ["Cs-137"]
+
+
+def test_what_may_be_many_things_is_unknown_and_no_name() -> None:
+    """Annihilation quanta alone: every positron emitter would do, and the network likes none."""
+    unit = perfect_unit()
+    seen, room = spectrum(39, {"F-18": 2.0}, 600.0, unit), spectrum(40, {}, 3600.0, unit)
+    liked = dict.fromkeys(("F_18", "Ga_68", "Ge_68", "Cu_64", "Sr_82", "Kr_85", "Sr_85"), 0.02)
+    found = identify(seen, room, "hybrid", network=Shipped(told(**liked)))
+    assert found.nuclides == ()
+    assert found.verdict == "unknown"
+    assert found.unknown_probability > 0.5
+    assert {c.nuclide for c in found.candidates} & {"F-18", "Ga-68", "Ge-68", "Cu-64", "Sr-82"}
+    assert any("may be" in warning for warning in found.warnings)
 
 
 # --- refusals ------------------------------------------------------------------------------------

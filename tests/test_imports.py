@@ -28,14 +28,14 @@ FLOW = {
         "simulation", "appearances", "rooms", "devices", "sampling", "recording",
         "recipe", "compositions", "batches", "mixtures", "formats", "dataset", "dataset_verbs",
         "preparation", "confidence", "models", "network",
-        "train", "likelihood", "unmix", "evidence", "answer", "conclusion", "hybrid",
+        "train", "likelihood", "unmix", "evidence", "answer", "certainty", "conclusion", "hybrid",
         "identification", "trials", "baselines", "evaluate", "picture", "table", "live", "verbs",
     ],
     "alphag": [
         "data", "geometry", "particles", "gun", "transport", "drift", "digitise", "event",
         "simulation", "formats", "cloud", "helix", "tracks", "vertex", "vertex_csv", "vertexing",
-        "robust", "preparation", "dataset", "models", "network", "pear", "train", "floor",
-        "reconstruction", "evaluate",
+        "cosmics", "robust", "preparation", "dataset", "models", "network", "pear", "train",
+        "floor", "reconstruction", "evaluate", "validate",
         "systematics", "gravity", "verbs",
     ],
 }  # fmt: skip

@@ -11,12 +11,14 @@ from scipy.optimize import nnls
 
 from blackett.errors import InputError
 from blackett.gamma import unmix as unmixing
+from blackett.gamma.folding import deposit_edges_kev
 from blackett.gamma.likelihood import cumulative_at
+from blackett.gamma.simulation import BINS, record
 from blackett.gamma.templates import library
 from blackett.gamma.unmix import Grouped, Settings, Unmixed, group, task, unmix, without
 from blackett.gamma.unmix.nuisances import smoothed
 from blackett.gamma.unmix.proposal import non_negative
-from simulated import DETECTOR, few, grouped, perfect_unit, spectrum
+from simulated import DETECTOR, few, grouped, perfect_unit, room, spectrum
 
 pytestmark = pytest.mark.xdist_group("unmix")
 
@@ -188,6 +190,32 @@ def test_all_templates_in_groups_are_those_of_the_fit() -> None:
     assert side_by_side == pytest.approx(np.diff(one_by_one).T, abs=1e-12)
 
 
+# --- beside a measured background -------------------------------------------------------------
+
+
+def shaded(share: float, g_cm2: float) -> np.ndarray:
+    """A room's counts per second while silicate rock fills a share of all directions."""
+    edges = deposit_edges_kev(BINS)
+    energy = np.maximum(0.5 * (edges[1:] + edges[:-1]), 10.0)
+    attenuation_cm2_g = 0.17 * (100.0 / energy) ** 0.42  # XCOM, SiO2: 0.17 at 100 keV, 0.05 at 1.5
+    return np.asarray(room(1) * (1.0 - share * -np.expm1(-attenuation_cm2_g * g_cm2)))
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_rock_that_only_shades_a_background_is_no_source(seed: int) -> None:
+    rng, unit = np.random.default_rng(seed), perfect_unit()
+    before = record(room(1), unit, 200_000.0, rng)
+    beside_rock = record(shaded(0.3, 6.0), unit, 100_000.0, rng)
+    data = grouped(beside_rock, before)
+    found = unmix(task(data, few("Cs-137")))
+    assert names(found) == set()
+    assert found.fit.shading > 0.5
+    assert found.fit.background_factor[0] < found.fit.background_factor[-1] < 1.02
+    unshaded = unmix(task(data, few("Cs-137"), Settings(shade_sigma=1e-4)))
+    assert found.fit.objective < unshaded.fit.objective
+    assert names(unshaded) & {"Ra-226", "K-40", "Th-232"}  # what the shade would be taken for
+
+
 # --- documentation ----------------------------------------------------------------------------
 
 DOCS = Path(__file__).parents[1] / "docs" / "identification.md"
@@ -197,7 +225,9 @@ STATED = {
     "bend_sigma_kev": "of E + {:g} keV", "shape_sigma": "\u03c3 {:.0%}, length 5 FWHM",
     "shape_length": "8 %, length {:g} FWHM", "fine_sigma": "\u03c3 {:.0%}, length 1.5 FWHM",
     "fine_length": "4 %, length {:g} FWHM", "epsilon": "| {:.0%} (times",
-    "edge_sigma": "and {:.0%} of a FWHM", "background_scale_sigma": "normal, 1 \u00b1 {:g} |",
+    "edge_sigma": "and {:.0%} of a FWHM",
+    "background_scale_sigma": "\u03c3 {0[0]:g} below 1 and {0[1]:g} above |",
+    "shade_sigma": "half-normal, \u03c3 {:.0%} at 100 keV",
     "tail_sigma": "half-normal, \u03c3 {:.0%} of all counts | silicon",
     "fluorescence_sigma": "half-normal, \u03c3 {:.0%} of all counts | any source",
     "fewest_counts": "fewer than {:g} counts",

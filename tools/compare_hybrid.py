@@ -26,7 +26,7 @@ from blackett.gamma.trials import Conditions, Trial, draw_sources, draw_trial, o
 from blackett.seeds import numbered
 
 MODELS = ("radiacode-101", "radiacode-102", "radiacode-103", "radiacode-103g", "radiacode-110")
-SAME_SERIES = ({"Ra-226", "Rn-222"}, {"Th-232", "Th-228"})
+SAME_PHOTONS = ({"Ra-226", "Rn-222"}, {"Th-232", "Th-228"}, {"Ge-68", "Ga-68"})
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Tally:
 
 
 def _same(one: str, other: str) -> bool:
-    return one == other or {one, other} in SAME_SERIES
+    return one == other or {one, other} in SAME_PHOTONS
 
 
 def drawn(index: int, seed: int) -> Trial:

@@ -21,8 +21,12 @@ __all__ = ["VERBS", "main"]
 
 VERBS = {
     ("alphag", "evaluate"): "blackett.alphag.evaluate.verbs:evaluate",
+    ("alphag", "gravity"): "blackett.alphag.gravity.verbs:gravity",
     ("alphag", "reconstruct"): "blackett.alphag.verbs:reconstruct",
     ("alphag", "simulate"): "blackett.alphag.verbs:simulate",
+    ("alphag", "systematics"): "blackett.alphag.systematics.verbs:systematics",
+    ("alphag", "train"): "blackett.alphag.train.verbs:train",
+    ("alphag", "validate"): "blackett.alphag.validate.verbs:validate",
     ("gamma", "evaluate"): "blackett.gamma.evaluate.verbs:evaluate",
     ("gamma", "devices"): "blackett.gamma.live.verbs:devices",
     ("gamma", "identify"): "blackett.gamma.verbs:identify",
@@ -35,8 +39,12 @@ VERBS = {
 }
 SUMMARIES = {
     ("alphag", "evaluate"): "compare methods of vertex reconstruction on the same events",
+    ("alphag", "gravity"): "error budget of the gravity measurement, by method",
     ("alphag", "reconstruct"): "reconstruct the vertex of every event",
     ("alphag", "simulate"): "simulate events in the radial time projection chamber",
+    ("alphag", "systematics"): "what uncertain settings do to every reconstruction",
+    ("alphag", "train"): "train a network for the vertex",
+    ("alphag", "validate"): "check vertices and tracks without truth, as on measured events",
     ("gamma", "evaluate"): "compare methods on the same simulated spectra",
     ("gamma", "devices"): "the RadiaCode devices on USB, and on request on Bluetooth",
     ("gamma", "identify"): "name the radionuclides in spectrum files",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blackett.arrays import frozen
 from blackett.errors import InputError
 from blackett.gamma.recipe import MOST_COMPANIONS
 from blackett.gamma.sources import observable_sources
@@ -69,11 +71,12 @@ def compose(recipe: TrainingRecipe, n: int, rng: Generator) -> Composition:
     return made
 
 
+@cache
 def _places(names: tuple[str, ...]) -> IntArray:
     order = {s.name: k for k, s in enumerate(observable_sources())}
     if unknown := sorted(set(names) - set(order)):
         raise InputError(f"scenario of {unknown}: give observable sources (blackett gamma sources)")
-    return np.array([order[name] for name in names], dtype=np.int64)
+    return frozen([order[name] for name in names], np.int64)
 
 
 def _fill(
@@ -101,9 +104,9 @@ def _drawn(recipe: TrainingRecipe, kind: Scenario, n: int, rng: Generator) -> In
     groups = [_places(names) for names in kind.one_of_each]
     columns = [group[rng.integers(0, group.size, n)] for group in groups[:high]]
     if len(columns) < high:
-        pool, weights = _pool(recipe, kind)
-        rest = rng.choice(pool.size, (n, high - len(columns)), p=weights)
-        columns += list(pool[rest].T)
+        pool, upto = _pool(kind.sources, recipe.rarity_weights, recipe.uniform_share)
+        rest = np.searchsorted(upto, rng.random((high - len(columns), n)), side="right")
+        columns += list(pool[rest])
     drawn = np.stack(columns, axis=1) if columns else np.zeros((n, 0), dtype=np.int64)
     if groups:
         drawn = rng.permuted(drawn, axis=1)
@@ -111,15 +114,20 @@ def _drawn(recipe: TrainingRecipe, kind: Scenario, n: int, rng: Generator) -> In
     return np.where(np.arange(high) < many[:, None], drawn, -1)
 
 
-def _pool(recipe: TrainingRecipe, kind: Scenario) -> tuple[IntArray, FloatArray]:
-    """Sources that a scenario draws from, and their chances."""
-    if kind.sources:
-        pool = _places(kind.sources)
-        return pool, np.full(pool.size, 1.0 / pool.size)
-    by_rarity = dict(zip(("common", "occasional", "rare"), recipe.rarity_weights, strict=True))
+@cache
+def _pool(
+    names: tuple[str, ...], rarity_weights: tuple[float, ...], uniform_share: float
+) -> tuple[IntArray, FloatArray]:
+    """Sources that a scenario of these names (empty: all) draws from, and running sums of their
+    chances without the last, 1."""
+    if names:
+        pool = _places(names)
+        return pool, frozen(np.arange(1, pool.size) / pool.size)
+    by_rarity = dict(zip(("common", "occasional", "rare"), rarity_weights, strict=True))
     weights = np.array([by_rarity[s.rarity] for s in observable_sources()])
-    even, uneven = recipe.uniform_share / weights.size, 1.0 - recipe.uniform_share
-    return np.arange(weights.size), even + uneven * weights / weights.sum()
+    even, uneven = uniform_share / weights.size, 1.0 - uniform_share
+    chances = even + uneven * weights / weights.sum()
+    return frozen(np.arange(weights.size), np.int64), frozen(np.cumsum(chances)[:-1])
 
 
 def _accompany(

@@ -20,23 +20,28 @@ from blackett.gamma.answer import (
     NuclideFound,
     Verdict,
 )
+from blackett.gamma.certainty import Certainty, certainty, strangeness
 from blackett.gamma.likelihood import width_at
 from blackett.gamma.templates import CONTINUUM
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from blackett.arrays import FloatArray
     from blackett.gamma.detector import Detector
     from blackett.gamma.spectrum import Spectrum
     from blackett.gamma.templates import Library
-    from blackett.gamma.unmix import Unmixed
+    from blackett.gamma.unmix import Task, Unmixed
 
-__all__ = ["MOST_CANDIDATES", "Shell", "conclude", "logistic"]
+__all__ = ["MOST_CANDIDATES", "MOST_CONSIDERED", "Shell", "beside_the_fit", "conclude", "logistic"]
 
+DECLARED_FROM = 0.5
+"""A source that the fit needs is named from this probability on; else it is a candidate."""
 UNKNOWN_SIGMA = 6.0
 """A peak that nothing explains makes the answer unknown from about this significance on."""
 MOST_LINES, MOST_CANDIDATES = 6, 5
-DECLARED_FROM = 0.9
-"""Probability at the declaring limit; a candidate that failed the full test has no more."""
+MOST_CONSIDERED = 12
+"""Sources with the largest scores that have a probability at all: those that were calibrated."""
 
 
 @dataclass(frozen=True)
@@ -75,22 +80,17 @@ def conclude(
     shell: Shell, unmixed: Unmixed, distance_mm: float | None, with_limits: bool
 ) -> Identification:
     """The answer that a fit supports; with a distance in mm also activities."""
-    t = unmixed.task
+    t, fit = unmixed.task, unmixed.fit
+    sure = {e.name: _probability(unmixed, e) for e in unmixed.declared if e.name != CONTINUUM}
     found = tuple(
-        _nuclide(unmixed, e, distance_mm) for e in unmixed.declared if e.name != CONTINUUM
+        _nuclide(unmixed, e, sure[e.name], distance_mm)
+        for e in unmixed.declared
+        if sure.get(e.name, 0.0) >= DECLARED_FROM
     )
-    continuum = any(e.name == CONTINUUM for e in unmixed.declared)
-    peaks = evidence.unexplained_peaks(unmixed, 0.8 * UNKNOWN_SIGMA)
-    strongest = peaks[0].significance_sigma if peaks else 0.0
-    unknown = 0.99 if continuum else logistic(0.5 * (strongest**2 - UNKNOWN_SIGMA**2))
-    fit = unmixed.fit
+    doubted = {name: p for name, p in sure.items() if p < DECLARED_FROM}
+    unknown, notes = _unknown(unmixed, doubted)
     gain, offset = _line_through(t.data.edges_kev, fit.edges_kev)
     width = float(t.library.fwhm_kev(661.657, width_at(661.657, fit.width, fit.tilt)))
-    notes = []
-    if unknown > 0.5 and continuum:
-        notes.append("there is a continuum above background that no source in the library explains")
-    elif unknown > 0.5:
-        notes.append(f"nothing in the library explains a peak near {peaks[0].energy_kev:.0f} keV")
     verdict: Verdict = "background"
     if found:
         verdict = "identified"
@@ -100,12 +100,51 @@ def conclude(
         verdict,
         warning="; ".join(notes),
         nuclides=found,
-        candidates=_candidates(unmixed),
+        candidates=_candidates(unmixed, doubted),
         not_detected=_not_detected(unmixed) if with_limits else (),
         unknown_probability=round(unknown, 4),
         goodness_of_fit=evidence.goodness(unmixed),
         calibration=Calibration(gain, offset, 100.0 * width / 661.657),
     )
+
+
+def _unknown(unmixed: Unmixed, doubted: Mapping[str, float]) -> tuple[float, list[str]]:
+    """Probability of something that is not named, and what speaks for it.
+
+    `doubted` are sources that the fit needs, with probabilities too small to name them.
+    """
+    if any(e.name == CONTINUUM for e in unmixed.declared):
+        return 0.99, [
+            "there is a continuum above background that no source in the library explains"
+        ]
+    peaks = evidence.unexplained_peaks(unmixed, 0.8 * UNKNOWN_SIGMA)
+    strongest = peaks[0].significance_sigma if peaks else 0.0
+    unknown = max(logistic(0.5 * (strongest**2 - UNKNOWN_SIGMA**2)), _strangeness(unmixed))
+    if strongest > UNKNOWN_SIGMA:
+        return unknown, [
+            f"nothing in the library explains a peak near {peaks[0].energy_kev:.0f} keV"
+        ]
+    needed = unmixed.task.settings.needed
+    proved = [e.name for e in unmixed.declared if e.name in doubted and e.ratio >= needed]
+    if proved:
+        like, other = " or ".join(proved), 1.0 - max(doubted[name] for name in proved)
+        return max(unknown, other), [
+            f"something is there that may be {like}, but others would do nearly as well"
+        ]
+    return unknown, []
+
+
+def _strangeness(unmixed: Unmixed) -> float:
+    """Probability that what the fit takes for a source is none that it knows; 0 without a network.
+
+    A network that believes in no source that the fit needs, and a poor fit, speak for it.
+    """
+    t = unmixed.task
+    proved = [e.name for e in unmixed.declared if e.ratio >= t.settings.needed]
+    if t.told is None or not proved:
+        return 0.0
+    believed = max(t.told.logit.get(name, 0.0) for name in proved)
+    return strangeness(believed, evidence.goodness(unmixed).deviance_per_dof)
 
 
 def logistic(x: float) -> float:
@@ -120,12 +159,27 @@ def _line_through(stored: FloatArray, true: FloatArray) -> tuple[float, float]:
     return float(gain), float(offset)
 
 
-def _probability(ratio: float, needed: float) -> float:
-    """Posterior probability: a source at its declaring limit has `DECLARED_FROM`."""
-    return logistic(0.5 * (ratio - needed) + math.log(DECLARED_FROM / (1.0 - DECLARED_FROM)))
+def _certainty(t: Task) -> Certainty:
+    return certainty("unmix" if t.told is None else "hybrid")
 
 
-def _nuclide(unmixed: Unmixed, found: unmixing.Evidence, distance_mm: float | None) -> NuclideFound:
+def beside_the_fit(t: Task, name: str) -> tuple[float, float]:
+    """A network's logit of a source (0 where none was asked, or it does not know it), and the
+    logarithm of its prior odds."""
+    logit = 0.0 if t.told is None else t.told.logit.get(name, 0.0)
+    return logit, t.library.log_prior_of(name)
+
+
+def _probability(unmixed: Unmixed, found: unmixing.Evidence) -> float:
+    """Probability that a source is there that the fit needs."""
+    t = unmixed.task
+    rival = unmixing.rival_ratio(unmixed.mixture, found.name)
+    return _certainty(t).of_declared(found.ratio, rival, *beside_the_fit(t, found.name))
+
+
+def _nuclide(
+    unmixed: Unmixed, found: unmixing.Evidence, probability: float, distance_mm: float | None
+) -> NuclideFound:
     live = unmixed.task.data.live_time_s
     low, high = evidence.interval(unmixed, found.name)
     low, high = min(low, found.counts), max(high, found.counts)
@@ -136,7 +190,7 @@ def _nuclide(unmixed: Unmixed, found: unmixing.Evidence, distance_mm: float | No
         activity_interval = (low / live / per_bq, high / live / per_bq)
     return NuclideFound(
         nuclide=found.name,
-        probability=round(_probability(found.ratio, unmixing.needed(unmixed.task, found.name)), 4),
+        probability=round(probability, 4),
         significance_sigma=math.sqrt(max(found.ratio, 0.0)),
         net_cps=found.counts / live,
         net_cps_interval_95=(low / live, high / live),
@@ -188,7 +242,8 @@ def _joined(
     groups = []
     while left:
         strongest = max(left, key=lambda e: left[e])
-        near = [e for e in left if abs(e - strongest) < 0.6 * templates.fwhm_kev(strongest, width)]
+        reach = 0.6 * float(templates.fwhm_kev(strongest, width))
+        near = [e for e in left if abs(e - strongest) < reach]
         part = sum(left[e] for e in near)
         if part > 0:
             groups.append((sum(e * left[e] for e in near) / part, part))
@@ -197,8 +252,9 @@ def _joined(
     return sorted(groups, key=lambda g: -g[1])
 
 
-def _candidates(unmixed: Unmixed) -> tuple[Candidate, ...]:
-    """Sources that the score test would still like, and how likely they are."""
+def _candidates(unmixed: Unmixed, doubted: Mapping[str, float]) -> tuple[Candidate, ...]:
+    """Sources in the fit that are doubted, or that the score test would still like, with their
+    probabilities."""
     t = unmixed.task
     best: dict[str, float] = {}
     present = {e.name for e in unmixed.declared}
@@ -207,10 +263,10 @@ def _candidates(unmixed: Unmixed) -> tuple[Candidate, ...]:
     for name, gain in zip(t.library.source_of, gains.tolist(), strict=True):
         if name not in present and name != CONTINUUM:
             best[name] = max(best.get(name, 0.0), gain)
-    listed = [
-        Candidate(name, round(min(_probability(g, unmixing.needed(t, name)), DECLARED_FROM), 4))
-        for name, g in best.items()
-    ]
+    of = _certainty(t).of_candidate
+    nearest = sorted(best, key=lambda n: -best[n])[:MOST_CONSIDERED]
+    listed = [Candidate(n, round(of(best[n], *beside_the_fit(t, n)), 4)) for n in nearest]
+    listed += [Candidate(name, round(p, 4)) for name, p in doubted.items()]
     likely = [c for c in listed if c.probability >= 0.01]
     return tuple(sorted(likely, key=lambda c: -c.probability)[:MOST_CANDIDATES])
 

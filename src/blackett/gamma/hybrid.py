@@ -22,6 +22,7 @@ import numpy as np
 
 from blackett.gamma.answer import Candidate, NuclideFound
 from blackett.gamma.conclusion import MOST_CANDIDATES, Shell
+from blackett.gamma.unmix import Told
 
 if TYPE_CHECKING:
     from blackett.gamma.answer import Identification, Verdict
@@ -64,7 +65,9 @@ def with_odds(t: Task, told: Predictions, combination: Combination = FITTED) -> 
     odds = [by_name.get(name, prior) for name, prior in columns]
     named = {told.sources[i] for i in np.flatnonzero(p >= EXPECTED_FROM)}
     expected = np.array([name in named for name in t.library.source_of])
-    return replace(t, log_odds=np.array(odds), expected=expected)
+    logits = dict(zip(told.sources, np.log(p / (1.0 - p)).tolist(), strict=True))
+    word = Told(logits, float(told.unknown_logit[0]))
+    return replace(t, log_odds=np.array(odds), expected=expected, told=word)
 
 
 def conclude_alone(shell: Shell, told: Predictions) -> Identification:

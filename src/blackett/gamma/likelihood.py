@@ -12,7 +12,8 @@ Expected counts in group b, with the true energies e_b of its edges:
   prior is a Gaussian process (`shape_modes`), so that theta has unit normal priors.
 * F are columns that are given in groups already and know no warp (pile-up, made from the data).
 * A measured background enters with its own Poisson error: its expectation is profiled in each
-  group (the "W statistic" of X-ray astronomy, Cash 1979, Wachter et al. 1979).
+  group (the "W statistic" of X-ray astronomy, Cash 1979, Wachter et al. 1979). Its scale and what
+  the sample keeps away of it, soft photons more, are fitted.
 * What is left, bin by bin, is over-dispersed: counts follow a negative binomial whose variance is
   mu + (epsilon mu)^2.
 
@@ -61,7 +62,8 @@ class Problem(NamedTuple):
     counts: FloatArray  # (B,)
     background: FloatArray  # (B,) counts of the measured background; zeros when there is none
     background_ratio: float  # live time over the background's live time; 0 when there is none
-    background_sigma: float  # prior relative error of the background's scale
+    background_sigma: tuple[float, float]  # prior errors of its scale, below one and above
+    shade: FloatArray  # (B,) loss of its logarithm per unit of shading (half-normal)
     columns: FloatArray  # (K, L, G + 1) cumulative templates on a grid uniform in sqrt(E/keV)
     grid_step: float  # step of that grid, sqrt(keV)
     fixed: FloatArray  # (F, B)
@@ -89,13 +91,15 @@ class Fit(NamedTuple):
     width: float  # index into the tabulated widths, at 300 keV
     tilt: float  # change of the index with ln(E / 300 keV)
     background_scale: float
+    background_factor: FloatArray  # (B,) what scale and shade make of the background
     warp: FloatArray  # (J,)
     shape: FloatArray  # (M,)
     expected: FloatArray  # (B,)
     parts: FloatArray  # (K + F, B) expected counts of each column
     background: FloatArray  # (B,) expected background counts in the spectrum
     edges_kev: FloatArray  # (B + 1,) true energies of the group edges
-    parameters: FloatArray  # (P,) amplitudes (or their logarithms), width, scale, warps, modes
+    shading: float  # in units of `Problem.shade`
+    parameters: FloatArray  # (P,) amplitudes (or their logarithms), width, scale, ... as below
     free: np.ndarray  # (P,) bool: not an amplitude that is held at zero
     jacobian: FloatArray  # (P, B) change of the expected counts with each parameter
     weights: FloatArray  # (B,) inverse variance of each group
@@ -104,7 +108,8 @@ class Fit(NamedTuple):
     iterations: int
 
 
-# Parameters in one vector: amplitudes (K + F), width, background scale, tilt, warps (J), modes (M).
+# Parameters in one vector: amplitudes (K + F), width, background scale, tilt, warps (J), modes (M),
+# shading.
 
 
 def shape_modes(
@@ -272,10 +277,10 @@ def _evaluate(  # noqa: C901 - one pass over the groups: numba gains nothing fro
     n_linear = problem.logarithmic.size
     n_columns, n_groups = problem.columns.shape[0], problem.counts.size
     n_warps, n_modes = problem.warps.shape[0], problem.modes.shape[0]
-    n_parameters = n_linear + 3 + n_warps + n_modes
+    n_parameters = n_linear + 3 + n_warps + n_modes + 1
     a = _amplitudes(p, problem.logarithmic)
     width, scale, tilt = p[n_linear], p[n_linear + 1], p[n_linear + 2]
-    warp, theta = p[n_linear + 3 : n_linear + 3 + n_warps], p[n_linear + 3 + n_warps :]
+    warp, theta = p[n_linear + 3 : n_linear + 3 + n_warps], p[n_linear + 3 + n_warps : -1]
 
     edges = problem.edges_kev.copy()
     for j in range(n_warps):
@@ -313,7 +318,8 @@ def _evaluate(  # noqa: C901 - one pass over the groups: numba gains nothing fro
         for f in range(n_columns, n_linear):
             parts[f, b] = a[f] * problem.fixed[f - n_columns, b]
             source += parts[f, b]
-        ratio = problem.background_ratio * max(scale, 0.0)
+        unscaled = problem.background_ratio * np.exp(-p[-1] * problem.shade[b])
+        ratio = unscaled * max(scale, 0.0)
         beta = _profiled_background(source, problem.counts[b], problem.background[b], ratio)
         background_part[b] = ratio * beta
         mu = max(source + ratio * beta, LEAST_EXPECTED)
@@ -344,7 +350,7 @@ def _evaluate(  # noqa: C901 - one pass over the groups: numba gains nothing fro
             upper_density += a[k] * slopes[now, k]
             lower_density += a[k] * slopes[before, k]
         jacobian[n_linear, b] = shape * widening
-        jacobian[n_linear + 1, b] = problem.background_ratio * beta
+        jacobian[n_linear + 1, b] = unscaled * beta
         jacobian[n_linear + 2, b] = shape * tilting
         for j in range(n_warps):
             jacobian[n_linear + 3 + j, b] = shape * (
@@ -352,6 +358,7 @@ def _evaluate(  # noqa: C901 - one pass over the groups: numba gains nothing fro
             )
         for m in range(n_modes):
             jacobian[n_linear + 3 + n_warps + m, b] = templated * problem.modes[m, b]
+        jacobian[n_parameters - 1, b] = -ratio * beta * problem.shade[b]
         for q in range(n_parameters):
             gradient[q] += jacobian[q, b] * pull
 
@@ -381,7 +388,7 @@ def _priors(
         elif q == n_linear:
             centre, sigma = problem.width_centre, problem.width_sigma
         elif q == n_linear + 1:
-            centre, sigma = 1.0, problem.background_sigma
+            centre, sigma = 1.0, problem.background_sigma[1 if p[q] > 1.0 else 0]
         elif q == n_linear + 2:
             centre, sigma = 0.0, problem.tilt_sigma
         else:
@@ -470,12 +477,11 @@ def bounds(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """Lowest and highest value of every parameter, in the order of the parameter vector."""
     n_widths = problem.columns.shape[1]
     n_rest = problem.warps.shape[0] + problem.modes.shape[0]
-    lowest = np.concatenate(
-        [np.where(problem.logarithmic, -20.0, 0.0), [0.0, 0.5, -2.0], np.full(n_rest, -5.0)]
-    )
+    least = np.where(problem.logarithmic, -20.0, 0.0)
+    lowest = np.concatenate([least, [0.0, 0.5, -2.0], np.full(n_rest, -5.0), [0.0]])
     half_normal = ~problem.logarithmic & np.isfinite(problem.prior_sigma)
     most = np.where(half_normal, HIGHEST_SIGMA * problem.prior_sigma, np.inf)
-    highest = np.concatenate([most, [n_widths - 1.0, 2.0, 2.0], np.full(n_rest, 5.0)])
+    highest = np.concatenate([most, [n_widths - 1.0, 2.0, 2.0], np.full(n_rest + 1, 5.0)])
     return lowest, highest
 
 
@@ -483,11 +489,14 @@ def start_vector(problem: Problem, amplitudes: FloatArray, like: Fit | None = No
     """Parameter vector with these amplitudes; nuisances of an earlier fit, or at their priors."""
     first = np.where(problem.logarithmic, np.log(np.maximum(amplitudes, 1e-6)), amplitudes)
     if like is None:
-        rest = np.zeros(problem.warps.shape[0] + problem.modes.shape[0])
+        rest = np.zeros(problem.warps.shape[0] + problem.modes.shape[0] + 1)
         return np.concatenate([first, [problem.width_centre, 1.0, 0.0], rest])
     return np.concatenate(
-        [first, [like.width, like.background_scale, like.tilt], like.warp, like.shape]
-    )
+        [
+            first, [like.width, like.background_scale, like.tilt], like.warp, like.shape,
+            [like.shading],
+        ]
+    )  # fmt: skip
 
 
 def minimise(
@@ -508,18 +517,21 @@ def minimise(
     # the logarithm of an amplitude has no bound to be held at, and is negative below one count
     logarithms = np.append(problem.logarithmic, np.zeros(p.size - n_linear, dtype=bool))
     objective, _, curvature, expected, parts, background, edges, jacobian, weights, pull = state
+    scale = float(p[n_linear + 1])
     return Fit(
         objective=float(objective),
         amplitudes=_amplitudes(p, problem.logarithmic),
         width=float(p[n_linear]),
-        background_scale=float(p[n_linear + 1]),
+        background_scale=scale,
+        background_factor=scale * np.exp(-p[-1] * problem.shade),
         tilt=float(p[n_linear + 2]),
         warp=p[n_linear + 3 : n_linear + 3 + n_warps],
-        shape=p[n_linear + 3 + n_warps :],
+        shape=p[n_linear + 3 + n_warps : -1],
         expected=expected,
         parts=parts,
         background=background,
         edges_kev=edges,
+        shading=float(p[-1]),
         parameters=p,
         free=(p > 0) | (np.arange(p.size) >= n_linear) | logarithms,
         jacobian=jacobian,

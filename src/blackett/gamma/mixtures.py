@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from blackett.errors import InputError
-from blackett.gamma.appearances import BINS, appearances, passing
+from blackett.gamma.appearances import appearances, passing
 from blackett.gamma.background import seed_continuum
 from blackett.gamma.batches import SpectrumBatch
 from blackett.gamma.compositions import compose
@@ -24,8 +23,10 @@ from blackett.gamma.devices import (
     CELL_STEP,
     CELLS,
     MOST_CHANNELS,
-    STEP,
+    SHARED,
+    at_nodes,
     draw_devices,
+    node_energies_kev,
     resolutions,
 )
 from blackett.gamma.recipe import TrainingRecipe, find_recipe
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from blackett.gamma.detector import Detector
     from blackett.gamma.spectrum import Spectrum
 
-__all__ = ["BATCH", "SHAPES", "measured_cells", "simulate"]
+__all__ = ["BATCH", "SHAPES", "detector_tables", "measured_cells", "peaks_at_nodes", "simulate"]
 
 BATCH = 1024
 """Spectra in a batch."""
@@ -114,16 +115,14 @@ def measured_cells(recorded: Spectrum) -> np.ndarray:
 
 
 @cache
-def _tables(name: str) -> Tables:
+def detector_tables(name: str) -> Tables:
     """What all spectra of one detector share; `recorded` holds the seed's continuum."""
     looks, widths = appearances(name), resolutions(name)
     energy = np.maximum((np.arange(NODES + 1) * NODE_STEP) ** 2, 10.0)
     return Tables(
-        deposits=looks.deposits,
-        peak_first=looks.peak_first,
-        peak_bin=looks.peak_bin,
-        peak_counts=looks.peak_counts,
-        rooms=room_columns(name),
+        deposits=at_nodes(looks.deposits),
+        **peaks_at_nodes(looks.peak_first, looks.peak_bin, looks.peak_counts),
+        rooms=at_nodes(room_columns(name)),
         recorded=_seed_cells(looks.detector)[None, :],
         shapes=_shapes(),
         sigma_kev=widths.sigma_kev,
@@ -131,6 +130,19 @@ def _tables(name: str) -> Tables:
         band=widths.band,
         log_yield=np.log(looks.detector.light_yield(energy)),
     )
+
+
+def peaks_at_nodes(first: IntArray, bins: IntArray, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """The same peaks shared between the two nodes beside their bins, like `at_nodes`."""
+    left = bins // 2
+    near = np.where(bins % 2 == 0, SHARED, 1.0 - SHARED)
+    return {
+        "peak_first": 2 * first,
+        "peak_node": np.stack([left, left + 1], axis=1).ravel(),
+        "peak_counts": np.stack([near * counts, (1.0 - near) * counts], axis=1)
+        .ravel()
+        .astype(np.float32),
+    }
 
 
 def _seed_cells(instrument: Detector) -> np.ndarray:
@@ -143,12 +155,18 @@ def _seed_cells(instrument: Detector) -> np.ndarray:
 
 
 @cache
+def _room_sums(name: str) -> FloatArray:
+    """Counts per second of each column of a room that pass the threshold."""
+    return np.asarray(room_columns(name).astype(np.float64) @ passing(appearances(name).detector))
+
+
+@cache
 def _shapes() -> np.ndarray:
-    """Cosines (SHAPES, BINS) of ln E with a mean square that falls with their number.
+    """Cosines (SHAPES, DEPOSIT_NODES) of ln E with a mean square that falls with their number.
 
     Coefficients of unit variance make a smooth random function of unit variance.
     """
-    energy = np.maximum(((np.arange(BINS) + 0.5) * STEP) ** 2, SHAPE_FROM_KEV)
+    energy = np.maximum(node_energies_kev(), SHAPE_FROM_KEV)
     place = np.log(energy / SHAPE_FROM_KEV) / np.log(SHAPE_TO_KEV / SHAPE_FROM_KEV)
     order = np.arange(1, SHAPES + 1)[:, None]
     size = 1.0 / order
@@ -168,7 +186,7 @@ def _batch(
     measured: np.ndarray | None,
     threads: int,
 ) -> SpectrumBatch:
-    tables = _tables(name)
+    tables = detector_tables(name)
     if measured is not None:
         tables = tables._replace(recorded=np.stack([tables.recorded[0], measured]))
     mixture = _Mixture(recipe, name, n, rng, measured is not None)
@@ -201,7 +219,7 @@ class _Mixture:
         self, recipe: TrainingRecipe, name: str, n: int, rng: Generator, measured: bool
     ) -> None:
         self.recipe, self.n, self.rng, self.measured = recipe, n, rng, measured
-        self.looks, self.tables = appearances(name), _tables(name)
+        self.looks, self.tables = appearances(name), detector_tables(name)
         self.devices = draw_devices(self.looks.detector, n, rng)
         self.real_time_s = self._times()
         self.distance_mm = self._log_uniform(recipe.distance_mm)
@@ -247,7 +265,7 @@ class _Mixture:
         return room, recorded
 
     def _room_sums(self) -> FloatArray:
-        return np.asarray(self.tables.rooms.astype(np.float64) @ passing(self.looks.detector))
+        return _room_sums(self.looks.detector.name)
 
     def _around(self) -> tuple[IntArray, FloatArray]:
         """Natural sources nearer than the walls, -1 for none, and their amounts, (n, 3) each.
@@ -274,20 +292,12 @@ class _Mixture:
     def _terms(self) -> tuple[IntArray, FloatArray, FloatArray]:
         """Appearances (G, 2) of each source, their shares, and counts per decay of both (G,)."""
         looks, rng, groups = self.looks, self.rng, self.source.size
-        row = _chosen(self._chances(), looks.first, self.source, rng.random((TERMS, groups)))
+        choice = _choice(looks.detector.name, self.recipe.geometry == "distance")
+        row = choice.rows(self.source, rng.random((TERMS, groups)))
         mixed = rng.random(groups) < self.recipe.two_looks
         second = np.where(mixed, rng.uniform(0.0, 1.0, groups), 0.0)
         share = np.stack([1.0 - second, second], axis=1) * self._place_factor(row)
         return row, share, (share * looks.counts_per_decay[row]).sum(axis=1)
-
-    def _chances(self) -> FloatArray:
-        """Chance of each appearance; without a place there are no extended sources."""
-        if self.recipe.geometry == "distance":
-            return self.looks.chance
-        first = self.looks.first
-        points = np.where(np.isfinite(self.looks.own_share), self.looks.chance, 0.0)
-        total = np.add.reduceat(points, first[:-1])
-        return np.asarray(points / np.repeat(total, np.diff(first)))
 
     def _place_factor(self, row: IntArray) -> FloatArray:
         """Photons that reach the crystal over those of the tabulated place, (G, 2)."""
@@ -421,13 +431,33 @@ def _registry() -> str:
     return registry_hash()
 
 
-def _chosen(chance: FloatArray, first: IntArray, source: IntArray, place: FloatArray) -> IntArray:
-    """Appearances (G, terms) of sources (G,) for uniform numbers (terms, G)."""
-    running = np.cumsum(chance)
-    before = np.concatenate([[0.0], running])[first[:-1]]
-    found = np.searchsorted(running, before[source] + place, side="right")
-    last = np.array([f + np.flatnonzero(chance[f:s])[-1] for f, s in pairwise(first)])
-    return np.clip(found, first[source], last[source]).T
+class _Choice(NamedTuple):
+    """How an appearance of a source is chosen: running sums (A,) of the chances of all of them,
+    the sum before each source (S,), its first and its last drawable appearance (S,)."""
+
+    upto: FloatArray
+    before: FloatArray
+    first: IntArray
+    last: IntArray
+
+    def rows(self, source: IntArray, place: FloatArray) -> IntArray:
+        """Appearances (G, terms) of sources (G,) for uniform numbers (terms, G)."""
+        found = np.searchsorted(self.upto, self.before[source] + place, side="right")
+        return np.clip(found, self.first[source], self.last[source]).T
+
+
+@cache
+def _choice(name: str, extended: bool) -> _Choice:
+    """Chances of the appearances to a detector; without a place there are no extended sources."""
+    looks = appearances(name)
+    begin, chance = looks.first[:-1], looks.chance
+    if not extended:
+        points = np.where(np.isfinite(looks.own_share), chance, 0.0)
+        total = np.add.reduceat(points, begin)
+        chance = points / np.repeat(total, np.diff(looks.first))
+    upto, drawable = np.cumsum(chance), np.flatnonzero(chance)
+    last = drawable[np.searchsorted(drawable, looks.first[1:]) - 1]
+    return _Choice(upto, np.concatenate([[0.0], upto])[begin], begin, last)
 
 
 def _states(n: int, rng: Generator) -> np.ndarray:

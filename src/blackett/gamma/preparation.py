@@ -50,6 +50,7 @@ __all__ = [
     "layout_sha256",
     "prepare",
     "prepare_batch",
+    "scaled_channels",
 ]
 
 BINS = 192
@@ -79,6 +80,7 @@ DETECTORS = (
 )
 """Detectors that a network knows; generic stands for one of them, unknown which."""
 GENERIC = DETECTORS.index("generic")
+EARLIER_CHANNELS = 1023
 FEATURES = 3 * BINS + len(SCALARS) + len(DETECTORS)
 """Length of a row of features."""
 
@@ -288,3 +290,15 @@ def _write_difference(
     for b in range(spectrum.size):
         step = np.sqrt(spectrum[b] + 0.375) - np.sqrt(ratio * background[b] + 0.375)
         out[b] = np.arcsinh(norm * step)
+
+
+# --- the earlier network --------------------------------------------------------------
+
+
+def scaled_channels(counts: np.ndarray) -> np.ndarray:
+    """What the earlier network sees of counts (n, 1024): channels 0 to 1022 divided by the largest,
+    (n, 1023) float32; empty rows stay 0. Raises InputError for another number of channels."""
+    if counts.ndim != 2 or counts.shape[1] != EARLIER_CHANNELS + 1:
+        raise InputError(f"counts of shape {counts.shape}: the earlier network takes 1024 channels")
+    spectrum = counts[:, :EARLIER_CHANNELS].astype(np.float32)
+    return np.asarray(spectrum / np.maximum(spectrum.max(axis=1, keepdims=True), 1.0))

@@ -6,9 +6,9 @@ shows. Nothing here knows how a method works: each gives a score for every sourc
 
 from __future__ import annotations
 
-from blackett.gamma.evaluate.answers import METHODS, Answers
+from blackett.gamma.evaluate.answers import METHODS, Answers, Files
 from blackett.gamma.evaluate.plan import Plan, Suite, planned
 from blackett.gamma.evaluate.report import evaluation_report
 from blackett.gamma.evaluate.runs import run
 
-__all__ = ["METHODS", "Answers", "Plan", "Suite", "evaluation_report", "planned", "run"]
+__all__ = ["METHODS", "Answers", "Files", "Plan", "Suite", "evaluation_report", "planned", "run"]

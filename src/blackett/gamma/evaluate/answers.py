@@ -18,18 +18,22 @@ from blackett.gamma import baselines
 from blackett.gamma.detector import detector
 from blackett.gamma.folding import deposit_edges_kev
 from blackett.gamma.identification import identify
+from blackett.gamma.network import load
+from blackett.gamma.preparation import scaled_channels
 from blackett.gamma.scene import Scene
 from blackett.gamma.simulation import BINS, source_rate
 from blackett.gamma.sources import observable_sources
+from blackett.learn.model import Model, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from blackett.arrays import FloatArray, IntArray
     from blackett.gamma.identification import Identification
     from blackett.gamma.spectrum import Spectrum
 
-__all__ = ["METHODS", "Answers", "Method", "families", "family_of"]
+__all__ = ["METHODS", "Answers", "Files", "Method", "families", "family_of", "method"]
 
 COUNTS_AS: Final = {"Rn-222": "Ra-226", "Th-228": "Th-232"}
 UNSCORED = -np.inf
@@ -126,10 +130,14 @@ def _baseline(score: Callable[[Spectrum, str], FloatArray]) -> Method:
 # --- identification --------------------------------------------------------------
 
 
-def _identification(method_name: str) -> Method:
+def _identification(method_name: str, network: Path | None) -> Method:
     def method(spectra: Sequence[Spectrum], detector_name: str) -> Answers:
+        other = None if network is None else load(network)
         return _from_records(
-            [identify(s, method=method_name, detector_name=detector_name) for s in spectra]
+            [
+                identify(s, method=method_name, detector_name=detector_name, network=other)
+                for s in spectra
+            ]
         )
 
     return method
@@ -158,12 +166,67 @@ def _log_odds(probability: float) -> float:
     return float(np.log(p / (1.0 - p)))
 
 
-METHODS: Final[Mapping[str, Method]] = {
-    "hybrid": _identification("hybrid"),
-    "unmix": _identification("unmix"),
-    "net": _identification("net"),
-    "nnls": _baseline(baselines.nonnegative_least_squares),
-    "nearest": _baseline(baselines.nearest_template),
-    "peaks": _baseline(baselines.peak_search),
+# --- the earlier network ---------------------------------------------------------
+
+
+def _vega(file: Path) -> Method:
+    def method(spectra: Sequence[Spectrum], detector_name: str) -> Answers:  # noqa: ARG001
+        model = Model.load(file, file.with_suffix(".json"))
+        logit = model.run(scaled_channels(np.array([s.counts for s in spectra])))["presence"]
+        names = list(model.card["isotopes"])
+        score = np.full((len(spectra), len(families())), UNSCORED)
+        for source in observable_sources():
+            if source.name in names:
+                k = _place()[source.name]
+                score[:, k] = np.maximum(score[:, k], logit[:, names.index(source.name)])
+        nothing = np.full(score.shape, np.nan)
+        unknown = np.full(len(spectra), np.nan)
+        return Answers(score, score > 0.0, nothing, nothing, nothing, unknown)
+
+    return method
+
+
+# --- all -------------------------------------------------------------------------
+
+_BASELINES: Final = {
+    "nnls": baselines.nonnegative_least_squares,
+    "nearest": baselines.nearest_template,
+    "peaks": baselines.peak_search,
 }
+METHODS: Final = ("hybrid", "unmix", "net", "vega", *_BASELINES)
 """Methods by the name of the command line, best first."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Networks (ONNX, each with its card beside it) that answer.
+
+    `network` replaces the shipped one in `net` and `hybrid`; `vega` is the earlier network, which
+    is not shipped. Raises InputError for a file that is not there.
+    """
+
+    network: Path | None = None
+    vega: Path | None = None
+
+    def __post_init__(self) -> None:
+        for file in (self.network, self.vega):
+            if file is not None and not file.is_file():
+                raise InputError(f"{file}: no such file; give the .onnx of blackett gamma train")
+
+    def label(self, name: str) -> str:
+        """Name of a method, with the hash of the network that answers where it is not shipped."""
+        file = {"net": self.network, "hybrid": self.network, "vega": self.vega}.get(name)
+        return name if file is None else f"{name}-{sha256_of(file)[:10]}"
+
+
+def method(name: str, files: Files) -> Method:
+    """A method of `METHODS`; raises InputError for another name, or for vega without its file."""
+    if name in _BASELINES:
+        return _baseline(_BASELINES[name])
+    if name == "vega":
+        if files.vega is None:
+            raise InputError("method vega: its network is not shipped, name it with --vega FILE")
+        return _vega(files.vega)
+    if name not in METHODS:
+        raise InputError(f"method {name!r}: known methods are {', '.join(METHODS)}")
+    return _identification(name, None if name == "unmix" else files.network)

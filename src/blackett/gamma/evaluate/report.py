@@ -9,7 +9,7 @@ import numpy as np
 
 from blackett.gamma.evaluate import metrics, pictures
 from blackett.gamma.evaluate.answers import families, hard_families
-from blackett.gamma.evaluate.runs import collected
+from blackett.gamma.evaluate.runs import SHIPPED, collected
 from blackett.report import Estimate, Report
 from blackett.seeds import generator
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from blackett.gamma.evaluate.answers import Files
     from blackett.gamma.evaluate.plan import Plan
     from blackett.gamma.evaluate.runs import Answered
     from blackett.report.document import Cell
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluation_report"]
 
 COUNTS = (100, 1000, 10000)
-SHIPPED = ("hybrid", "unmix", "net")
+DECLARING = ("hybrid", "unmix", "net", "vega")
 """Methods that declare by a rule of their own."""
 
 
@@ -34,9 +35,11 @@ def evaluation_report(
     folder: Path,
     provenance: Mapping[str, str],
     false_alarm: float = 0.01,
+    files: Files = SHIPPED,
 ) -> Report:
     """All figures, from the answers that `runs.run` left in `folder`."""
-    made = _Made(plan, tuple(methods), folder, false_alarm)
+    suites = {s.name: collected(plan, s, methods, folder, files) for s in plan.suites}
+    made = _Made(plan, tuple(methods), suites, false_alarm)
     report = Report("Identification: methods side by side", provenance)
     made.comparison(report)
     made.alarms(report)
@@ -51,16 +54,15 @@ class _Made:
     """Answers of all suites, with the thresholds; each part of the report is a method."""
 
     def __init__(
-        self, plan: Plan, methods: tuple[str, ...], folder: Path, false_alarm: float
+        self, plan: Plan, methods: tuple[str, ...], of: Mapping[str, Answered], false_alarm: float
     ) -> None:
-        self.methods, self.false_alarm = methods, false_alarm
+        self.methods, self.false_alarm, self.of = methods, false_alarm, of
         self.suites = plan.suites
-        self.of = {s.name: collected(plan, s, methods, folder) for s in plan.suites}
         background = self.of["background"]
         self.limits = {
             m: metrics.threshold(background.answers[m].score, false_alarm) for m in methods
         }
-        self.shipped = tuple(m for m in methods if m in SHIPPED)
+        self.shipped = tuple(m for m in methods if m in DECLARING)
 
     def declared(self, suite: Answered, method: str) -> np.ndarray:
         """What a method names at the common rate of false alarms, (n, F)."""

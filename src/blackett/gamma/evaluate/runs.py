@@ -14,7 +14,7 @@ import numpy as np
 
 from blackett.errors import InputError
 from blackett.files import written_aside
-from blackett.gamma.evaluate.answers import METHODS, Answers, families, places
+from blackett.gamma.evaluate.answers import Answers, Files, families, method, places
 from blackett.gamma.evaluate.plan import CHUNK, draw_chunk
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answered", "run"]
 
+SHIPPED = Files()
+"""The network that comes with the package answers."""
 _ARRAYS = ("present", "net_counts", "live_time_s", "total_counts")
 
 
@@ -46,28 +48,26 @@ class Answered:
 
 
 def run(
-    plan: Plan, methods: Sequence[str], folder: Path, workers: int = 1
+    plan: Plan, methods: Sequence[str], folder: Path, workers: int = 1, files: Files = SHIPPED
 ) -> Iterator[tuple[int, int]]:
     """Answer what is missing in `folder`; yields chunks done and chunks in all.
 
-    Raises InputError for an unknown method, or fewer than one worker.
+    Raises InputError for an unknown method or one without its file, or fewer than one worker.
     """
-    unknown = sorted(set(methods) - set(METHODS))
-    if unknown or workers < 1:
-        raise InputError(
-            f"methods {unknown}, {workers} workers: known methods are {sorted(METHODS)}, "
-            "and there must be a worker"
-        )
+    if workers < 1:
+        raise InputError(f"{workers} workers: there must be one")
+    for name in methods:
+        method(name, files)
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [
         (suite, chunk)
         for suite in plan.suites
         for chunk in range(-(-suite.trials // CHUNK))
-        if _missing(plan, suite, chunk, methods, folder)
+        if _missing(plan, suite, chunk, [files.label(m) for m in methods], folder)
     ]
     total = sum(-(-suite.trials // CHUNK) for suite in plan.suites)
     yield total - len(wanted), total
-    work = partial(_answer_chunk, plan, methods=tuple(methods), folder=folder)
+    work = partial(_answer_chunk, plan, methods=tuple(methods), folder=folder, files=files)
     if workers == 1:
         for k, (suite, chunk) in enumerate(wanted, 1):
             work(suite, chunk)
@@ -80,7 +80,9 @@ def run(
             yield total - len(wanted) + k, total
 
 
-def collected(plan: Plan, suite: Suite, methods: Sequence[str], folder: Path) -> Answered:
+def collected(
+    plan: Plan, suite: Suite, methods: Sequence[str], folder: Path, files: Files = SHIPPED
+) -> Answered:
     """What `run` left of one suite. Raises InputError where chunks are missing."""
     truth: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
     columns: dict[str, dict[str, list[np.ndarray]]] = {
@@ -91,9 +93,9 @@ def collected(plan: Plan, suite: Suite, methods: Sequence[str], folder: Path) ->
             with np.load(_truth_path(plan, suite, chunk, folder)) as kept:
                 for name in _ARRAYS:
                     truth[name].append(kept[name])
-            for method in methods:
-                with np.load(_path(plan, suite, chunk, method, folder)) as kept:
-                    for name, parts in columns[method].items():
+            for m in methods:
+                with np.load(_path(plan, suite, chunk, files.label(m), folder)) as kept:
+                    for name, parts in columns[m].items():
                         parts.append(kept[name])
         except OSError as error:
             raise InputError(f"{suite.name}, chunk {chunk}: not answered yet") from error
@@ -108,15 +110,15 @@ def collected(plan: Plan, suite: Suite, methods: Sequence[str], folder: Path) ->
 
 
 def _answer_chunk(
-    plan: Plan, suite: Suite, chunk: int, methods: Sequence[str], folder: Path
+    plan: Plan, suite: Suite, chunk: int, methods: Sequence[str], folder: Path, files: Files
 ) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     trials = draw_chunk(plan, suite, chunk)
     _save(_truth_path(plan, suite, chunk, folder), _truth(trials))
-    for method in methods:
-        path = _path(plan, suite, chunk, method, folder)
+    for name in methods:
+        path = _path(plan, suite, chunk, files.label(name), folder)
         if not path.exists():
-            answers = METHODS[method]([t.spectrum for t in trials], suite.conditions.detector)
+            answers = method(name, files)([t.spectrum for t in trials], suite.conditions.detector)
             _save(path, {f.name: getattr(answers, f.name) for f in fields(Answers)})
 
 
@@ -141,8 +143,8 @@ def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         np.savez_compressed(aside, **arrays)  # type: ignore[arg-type]
 
 
-def _missing(plan: Plan, suite: Suite, chunk: int, methods: Sequence[str], folder: Path) -> bool:
-    paths = [_path(plan, suite, chunk, m, folder) for m in methods]
+def _missing(plan: Plan, suite: Suite, chunk: int, labels: Sequence[str], folder: Path) -> bool:
+    paths = [_path(plan, suite, chunk, label, folder) for label in labels]
     return not all(p.exists() for p in (_truth_path(plan, suite, chunk, folder), *paths))
 
 
@@ -156,5 +158,5 @@ def _truth_path(plan: Plan, suite: Suite, chunk: int, folder: Path) -> Path:
     return folder / f"{suite.name}-{_key(plan, suite)}-{chunk:04d}-truth.npz"
 
 
-def _path(plan: Plan, suite: Suite, chunk: int, method: str, folder: Path) -> Path:
-    return folder / f"{suite.name}-{_key(plan, suite)}-{chunk:04d}-{method}.npz"
+def _path(plan: Plan, suite: Suite, chunk: int, label: str, folder: Path) -> Path:
+    return folder / f"{suite.name}-{_key(plan, suite)}-{chunk:04d}-{label}.npz"

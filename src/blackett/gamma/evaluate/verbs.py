@@ -23,6 +23,8 @@ def evaluate(
     stress: bool = True,
     seed: int = 1,
     workers: int = 1,
+    network: Path | None = None,
+    vega: Path | None = None,
 ) -> Iterator[Any]:
     """Compare methods of identification on the same simulated spectra: report.html, report.json.
 
@@ -30,7 +32,7 @@ def evaluate(
 
     Args:
         out: Folder of the report, and of the answers (`answers/`).
-        methods: hybrid, unmix, net, nnls, nearest, peaks; the first is shown in most detail.
+        methods: hybrid, unmix, net, vega, nnls, nearest, peaks; the first is shown in most detail.
         trials: Spectra in each suite of mixtures.
         backgrounds: Spectra of rooms alone, which set the thresholds.
         detections: Spectra of single sources.
@@ -39,8 +41,11 @@ def evaluate(
         stress: Also the suites with one condition moved.
         seed: Reproduces the trials, whatever the number of workers.
         workers: Processes.
+        network: Another network than the shipped one for net and hybrid: network.onnx of
+            blackett gamma train.
+        vega: The earlier network, as blackett gamma train --recipe vega.toml leaves it.
     """
-    from blackett.gamma.evaluate import evaluation_report, planned, run
+    from blackett.gamma.evaluate import Files, evaluation_report, planned, run
     from blackett.report import write
 
     if backgrounds * false_alarm < 3:
@@ -49,9 +54,9 @@ def evaluate(
             f"{false_alarm:g}: give at least {int(3 / false_alarm) + 1}"
         )
     plan = planned(trials, backgrounds, detections, detector, seed, stress)
-    answers = out / "answers"
+    answers, files = out / "answers", Files(network, vega)
     started = time.monotonic()
-    for done, total in run(plan, methods, answers, workers):
+    for done, total in run(plan, methods, answers, workers, files):
         if done % 10 == 0 or done == total:
             yield f"{done} of {total} parts, {time.monotonic() - started:.0f} s"
     options = {
@@ -60,7 +65,8 @@ def evaluate(
     }  # fmt: skip
     command = "blackett gamma evaluate " + " ".join(f"--{k} {v}" for k, v in options.items())
     noted = _provenance(command if stress else f"{command} --no-stress", seed)
-    write(evaluation_report(plan, methods, answers, noted, false_alarm), out)
+    noted |= {f"{m}_network": files.label(m) for m in methods if files.label(m) != m}
+    write(evaluation_report(plan, methods, answers, noted, false_alarm, files), out)
     yield f"{out / 'report.html'}"
 
 

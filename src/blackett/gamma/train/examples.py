@@ -15,6 +15,7 @@ import numpy as np
 from blackett.errors import InputError
 from blackett.gamma.preparation import DETECTORS, GENERIC, counts_of, prepare_batch
 from blackett.gamma.sources import observable_sources
+from blackett.gamma.train.invented import invented_counts
 from blackett.gamma.train.strangers import moved_counts, stretch
 from blackett.seeds import numbered
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
+    from blackett.arrays import FloatArray
     from blackett.gamma.train.recipe import Data
 
 __all__ = [
@@ -162,16 +164,32 @@ class Examples:
     def _with_strangers(self, drawn: Spectra, rng: Generator) -> Spectra:
         hosts = np.flatnonzero(rng.random(len(drawn)) < self.data.stranger_share)
         total = drawn.counts.sum(axis=1)
-        donors = np.flatnonzero((drawn.expected_net.sum(axis=1) > 0.7 * total) & (total > 300))
-        if not hosts.size or not donors.size:
-            return drawn
+        low, high = np.log(STRANGE_SIGMA)
+        wanted = 1.3 * np.exp(rng.uniform(low, high, hosts.size))
+        wanted *= np.sqrt(total[hosts] + 10.0)
+        invented = rng.random(hosts.size) < self.data.invented_share
+        added = np.zeros((hosts.size, drawn.counts.shape[1]), drawn.counts.dtype)
+        added[invented] = self._invented(drawn, hosts[invented], wanted[invented], rng)
+        added[~invented] = _moved(drawn, hosts[~invented], wanted[~invented], rng)
+        seen = added.sum(axis=1) >= STRANGE_SIGMA[0] * np.sqrt(total[hosts] + 10.0)
         counts, unknown = drawn.counts.copy(), drawn.unknown.copy()
-        for host, donor in zip(hosts, rng.choice(donors, hosts.size), strict=True):
-            made = _stranger(drawn, int(host), int(donor), rng)
-            if made.sum() >= STRANGE_SIGMA[0] * np.sqrt(total[host] + 10.0):
-                counts[host, : made.size] += made.astype(counts.dtype)
-                unknown[host] = True
+        counts[hosts[seen]] += added[seen]
+        unknown[hosts[seen]] = True
         return replace(drawn, counts=counts, unknown=unknown)
+
+    def _invented(
+        self, drawn: Spectra, hosts: np.ndarray, wanted: FloatArray, rng: Generator
+    ) -> np.ndarray:
+        """Counts of invented nuclides to be added to `hosts`, (hosts, channels)."""
+        made = np.zeros((hosts.size, drawn.counts.shape[1]), drawn.counts.dtype)
+        for place in np.unique(drawn.detector[hosts]):
+            rows = np.flatnonzero(drawn.detector[hosts] == place)
+            chosen = hosts[rows]
+            made[rows] = invented_counts(
+                DETECTORS[place], wanted[rows], drawn.channels[chosen],
+                drawn.coefficients_kev[chosen], rng,
+            )  # fmt: skip
+        return made
 
     def features(self, spectra: Spectra, threads: int = 1) -> np.ndarray:
         """Rows of features, (n, FEATURES)."""
@@ -220,13 +238,17 @@ class Examples:
             yield self.spectra(first + number, min(piece, n - start))
 
 
-def _stranger(drawn: Spectra, host: int, donor: int, rng: Generator) -> np.ndarray:
-    """Counts to add to a host, made of a donor; see the module's text of `strangers`."""
-    have = int(drawn.counts[donor].sum())
-    low, high = np.log(STRANGE_SIGMA)
-    wanted = 1.3 * np.exp(rng.uniform(low, high)) * np.sqrt(drawn.counts[host].sum() + 10.0)
-    n = int(drawn.channels[donor])
-    return moved_counts(
-        drawn.counts[donor, :n], drawn.coefficients_kev[donor], stretch(rng), wanted / have,
-        drawn.coefficients_kev[host], int(drawn.channels[host]), rng,
-    )  # fmt: skip
+def _moved(drawn: Spectra, hosts: np.ndarray, wanted: FloatArray, rng: Generator) -> np.ndarray:
+    """Counts of moved sources to be added to `hosts`, (hosts, channels), none without a donor."""
+    made = np.zeros((hosts.size, drawn.counts.shape[1]), drawn.counts.dtype)
+    total = drawn.counts.sum(axis=1)
+    donors = np.flatnonzero((drawn.expected_net.sum(axis=1) > 0.7 * total) & (total > 300))
+    if not donors.size:
+        return made
+    for row, (host, donor) in enumerate(zip(hosts, rng.choice(donors, hosts.size), strict=True)):
+        channels = int(drawn.channels[host])
+        made[row, :channels] = moved_counts(
+            drawn.counts[donor, : int(drawn.channels[donor])], drawn.coefficients_kev[donor],
+            stretch(rng), wanted[row] / total[donor], drawn.coefficients_kev[host], channels, rng,
+        )  # fmt: skip
+    return made

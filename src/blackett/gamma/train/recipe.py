@@ -41,6 +41,9 @@ class Data:
     """Share of spectra whose detector is not told."""
     stranger_share: float = 0.05
     """Share of spectra into which something unknown is mixed, see `examples`."""
+    invented_share: float = 0.0
+    """So many strangers are invented nuclides (see `invented`), the others sources moved along the
+    energy axis (see `strangers`)."""
     leave_out: tuple[str, ...] = ()
     """Sources that the network is never shown, to test its answer "unknown"."""
 
@@ -51,7 +54,7 @@ class Data:
         for name in ("batch", "block", "passes", "validation", "calibration", "test"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
-        for name in ("generic_share", "stranger_share"):
+        for name in ("generic_share", "stranger_share", "invented_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must lie between 0 and 1")
 

@@ -13,6 +13,7 @@ import torch
 
 import blackett
 from blackett import gamma
+from blackett.errors import InputError
 from blackett.gamma.confidence import Confidence, Outcome
 from blackett.gamma.models import OUTPUTS, build, parameters
 from blackett.gamma.network import misfit, open_model, raw_answers
@@ -21,7 +22,7 @@ from blackett.gamma.sources import registry_hash
 from blackett.gamma.train.examples import CALIBRATION, LEFT_OUT, TEST, Examples
 from blackett.gamma.train.losses import Loss
 from blackett.gamma.train.openset import left_out_scores
-from blackett.gamma.train.scores import scores
+from blackett.gamma.train.scores import confusion_matrix, scores
 from blackett.learn.export import save_onnx
 from blackett.learn.fitting import fit
 from blackett.learn.model import Model, write_card
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
 
     from blackett.gamma.train.recipe import Recipe
 
-__all__ = ["Trained", "calibrate", "outcome", "train"]
+__all__ = ["Trained", "calibrate", "outcome", "recalibrate", "train"]
 
 NAME = "network"
 """File name of the network and its card in a run's folder."""
+_CALIBRATED = ("format", "sha256", "confidence", "scores", "confusion_matrix", "calibration")
+"""Entries of a card that a calibration writes."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,42 @@ def calibrate(
     write_card(
         onnx.with_suffix(".json"),
         onnx,
-        {**facts, "confidence": confidence.to_dict(), "scores": judged},
+        {
+            **facts,
+            "confidence": confidence.to_dict(),
+            "scores": judged,
+            "confusion_matrix": confusion_matrix(found, confidence, examples.sources),
+        },
     )
     return judged
+
+
+def recalibrate(
+    recipe: Recipe,
+    folder: Path,
+    progress: Callable[[str], None] = lambda _: None,
+    simulate: Callable[..., Iterator[Any]] | None = None,
+) -> Trained:
+    """Calibrate and score the network that is in a folder again, on the data of a recipe.
+
+    The weights stay; the card says what they are calibrated on. Raises FileFormatError where the
+    folder holds no network, InputError where the recipe leaves out other sources.
+    """
+    onnx = folder / f"{NAME}.onnx"
+    card = open_model(onnx).card
+    examples = Examples(recipe.data, recipe.fit.seed, simulate or gamma.simulate)
+    if list(examples.sources) != card["sources"]:
+        raise InputError("the recipe leaves out other sources than the network's own did")
+    facts = {name: value for name, value in card.items() if name not in _CALIBRATED}
+    facts["calibration"] = {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": blackett.__version__,
+        "data": asdict(recipe.data),
+        "seed": recipe.fit.seed,
+    }
+    progress("calibrating")
+    found = calibrate(onnx, examples, recipe, facts)
+    return Trained(onnx, onnx.with_suffix(".json"), folder / "curves.png", found)
 
 
 def outcome(model: Model, examples: Examples, first: int, n: int) -> Outcome:

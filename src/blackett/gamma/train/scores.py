@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from blackett.arrays import FloatArray
     from blackett.gamma.confidence import Confidence, Outcome
 
-__all__ = ["area_under_curve", "scores", "wilson"]
+__all__ = ["area_under_curve", "confusion_matrix", "scores", "wilson"]
 
 SIGNIFICANCE_EDGES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 50.0, 1e9)
 """Bands of expected net counts over the square root of all counts."""
@@ -60,6 +60,26 @@ def scores(found: Outcome, confidence: Confidence, sources: tuple[str, ...]) -> 
     judged["coverage"] = _coverage(found, confidence)
     judged["sets"] = _sets(known, confidence)
     return judged
+
+
+def confusion_matrix(
+    found: Outcome, confidence: Confidence, sources: tuple[str, ...], rate: float = 1e-3
+) -> dict[str, Any]:
+    """What spectra of one detectable source, or of none, are taken for: counts[true][said].
+
+    Said is the declared source of the highest probability at a false-alarm rate (the lowest kept,
+    where it is not), or "nothing", the last label.
+    """
+    rate = rate if rate in confidence.thresholds else min(confidence.thresholds)
+    known = found.where(~found.strange)
+    number = known.present.sum(axis=1)
+    alone = (number == 0) | ((number == 1) & known.detectable.any(axis=1))
+    true = np.where(number == 0, len(sources), known.present.argmax(axis=1))[alone]
+    logit = np.where(known.logit > confidence.threshold(rate), known.logit, -np.inf)[alone]
+    said = np.where(np.isfinite(logit).any(axis=1), logit.argmax(axis=1), len(sources))
+    size = len(sources) + 1
+    counts = np.bincount(size * true + said, minlength=size**2).reshape(size, size)
+    return {"labels": [*sources, "nothing"], "false_alarm_rate": rate, "counts": counts.tolist()}
 
 
 def _strangeness(found: Outcome, confidence: Confidence) -> FloatArray:

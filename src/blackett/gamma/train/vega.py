@@ -9,19 +9,27 @@ sample is drawn anew from its seed when it is needed instead of being stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import platform
+import time
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, huber_loss
 
+import blackett
 from blackett import gamma
 from blackett.errors import InputError
-from blackett.gamma.models import VEGA_CHANNELS, Vega
-from blackett.gamma.sources import observable_sources
+from blackett.gamma.models import VEGA_CHANNELS, Vega, parameters
+from blackett.gamma.preparation import scaled_channels
+from blackett.gamma.sources import observable_sources, registry_hash
 from blackett.gamma.sources import source as source_named
+from blackett.learn.export import save_onnx
 from blackett.learn.fitting import Fitted, fit
+from blackett.learn.model import write_card
+from blackett.recipes import settings_hash
 from blackett.seeds import numbered
 
 if TYPE_CHECKING:
@@ -73,12 +81,6 @@ def labels(present: np.ndarray, activity_bq: np.ndarray) -> tuple[np.ndarray, np
     return shown, activity
 
 
-def inputs(counts: np.ndarray) -> np.ndarray:
-    """Channels 0 to 1022 divided by the largest, (n, 1023) float32; empty rows stay 0."""
-    spectrum = counts[:, :VEGA_CHANNELS].astype(np.float32)
-    return np.asarray(spectrum / np.maximum(spectrum.max(axis=1, keepdims=True), 1.0))
-
-
 def vega_loss(network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Cross-entropy + 0.1 Huber(prediction x mask, target x mask), means over batch and 82."""
     logits, activity = network(batch["spectrum"])
@@ -117,7 +119,7 @@ class Sample:
             np.concatenate([b.present for b in made]),
             np.concatenate([b.activity_bq for b in made]),
         )
-        return {"spectrum": inputs(counts), "present": shown, "activity": activity}
+        return {"spectrum": scaled_channels(counts), "present": shown, "activity": activity}
 
     def training_batch(self, index: int) -> dict[str, np.ndarray]:
         """Batch `index` of a run: each epoch goes through the training part in an order anew."""
@@ -143,7 +145,7 @@ def train_vega(
     progress: Callable[[str], None] = lambda _: None,
     simulate: Callable[..., Iterator[Any]] | None = None,
 ) -> Fitted:
-    """Train it as its recipe says; the checkpoint stays in the folder, nothing is exported.
+    """Train it as its recipe says; network.onnx and network.json, its card, go into the folder.
 
     Raises InputError for a recipe with several detectors, or with fewer than 8 steps an epoch.
     """
@@ -161,7 +163,38 @@ def train_vega(
         progress(f"step {step}  loss {loss:.5f}  fresh {fresh or np.nan:.5f}")
 
     validation = [sample.batch(int(i)) for i in sample.parts()[1]]
-    return fit(
-        Vega(), vega_loss, sample.training_batch, recipe.fit, folder,
+    network, started = Vega(), time.monotonic()
+    fitted = fit(
+        network, vega_loss, sample.training_batch, recipe.fit, folder,
         validation=validation, resume=resume, progress=tell,
     )  # fmt: skip
+    _export(network, recipe, fitted, time.monotonic() - started, folder)
+    return fitted
+
+
+def _export(network: Vega, recipe: Recipe, fitted: Fitted, seconds: float, folder: Path) -> None:
+    """Write the network without torch, and its card."""
+    onnx = save_onnx(
+        network, [torch.zeros(2, VEGA_CHANNELS)], ["spectrum"], ["presence", "activity"],
+        folder / "network.onnx",
+    )  # fmt: skip
+    facts = {
+        "name": recipe.name,
+        "version": blackett.__version__,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "isotopes": list(ISOTOPES),
+        "registry_sha256": registry_hash(),
+        "recipe": asdict(recipe),
+        "recipe_sha256": settings_hash(recipe),
+        "parameters": parameters(network),
+        "training": {
+            "seed": recipe.fit.seed,
+            "steps": fitted.steps,
+            "spectra_shown": fitted.steps * recipe.data.batch,
+            "validation_loss": fitted.best_loss,
+            "seconds_of_last_start": round(seconds),
+            "machine": f"{platform.machine()}, {recipe.fit.threads} thread(s)",
+            "torch": torch.__version__.split("+")[0],
+        },
+    }
+    write_card(onnx.with_suffix(".json"), onnx, facts)

@@ -26,6 +26,7 @@ def train(
     test: bool = False,
     steps: int | None = None,
     seed: int | None = None,
+    calibrate: bool = False,
 ) -> Iterator[Any]:
     """Train a network on spectra simulated as it goes, calibrate it, write it with its card.
 
@@ -38,6 +39,7 @@ def train(
         test: A quick try of the recipe: of vega.toml 5 short epochs, of others 20 small steps.
         steps: Steps of the optimiser, instead of the recipe's.
         seed: Seed, instead of the recipe's.
+        calibrate: Only calibrate and score the network in the folder again.
     """
     from blackett.gamma.train.recipe import find_recipe
 
@@ -50,6 +52,9 @@ def train(
     chosen = replace(chosen, fit=fitted)
     if test:
         chosen = _tried(chosen)
+    if calibrate:
+        yield from _told(lambda tell: _calibrate(chosen, out, tell))
+        return
     yield f"{chosen.name}: {fitted.steps if not test else chosen.fit.steps} steps into {out}"
     yield from _told(lambda tell: _work(chosen, out, resume, tell))
 
@@ -67,12 +72,19 @@ def _work(chosen: Recipe, out: Path, resume: bool, tell: Callable[[str], None]) 
     tell(f"{made.network} with {made.card.name} and {made.curves.name}")
 
 
+def _calibrate(chosen: Recipe, out: Path, tell: Callable[[str], None]) -> None:
+    from blackett.gamma.train.run import recalibrate
+
+    made = recalibrate(chosen, out, tell)
+    tell(f"{made.card}")
+
+
 def _tried(chosen: Recipe) -> Recipe:
     if chosen.network.kind == "vega":
         from blackett.gamma.train.vega import quick
 
         return quick(chosen)
-    data = replace(chosen.data, batch=256, validation=256, calibration=4000, test=1000)
+    data = replace(chosen.data, batch=256, validation=256, calibration=12_000, test=1000)
     fit = replace(chosen.fit, steps=20, steps_per_epoch=10, warmup_steps=2)
     return replace(chosen, name=f"{chosen.name}-test", data=data, fit=fit)
 

@@ -13,6 +13,8 @@ from blackett.gamma.unmix.problem import (
     Task,
     columns_by_source,
     n_room,
+    needed,
+    offered,
     problem_with,
     templates_at,
 )
@@ -25,13 +27,20 @@ __all__ = [
     "Evidence",
     "Mixture",
     "Unmixed",
+    "counts_of",
     "deviance",
     "parameters_used",
     "ratio",
+    "required",
+    "rival_ratio",
     "scores",
     "wald_ratios",
     "without",
 ]
+
+
+FAINT_SHARE = 0.02
+"""Share of another source's counts below which a source has to be proved by the fit alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +143,7 @@ def deviance(t: Task, fit: Fit) -> float:
     epsilon = t.epsilon * np.maximum(fit.expected - fit.background, 0.0) / fit.expected
     total = float(likelihood.misfit(t.data.counts, fit.expected, epsilon).sum())
     if not t.room:
-        beta = fit.background / (t.data.background_ratio * fit.background_scale)
+        beta = fit.background / (t.data.background_ratio * fit.background_factor)
         none = np.zeros_like(beta)
         total += float(likelihood.misfit(t.data.background, beta, none).sum())
     return 2.0 * total
@@ -163,6 +172,38 @@ def ratio(m: Mixture, name: str) -> float:
     """
     gain = 2.0 * (without(m, name).fit.objective - m.fit.objective)
     return (gain - 2.0 * (len(m.sources[name]) - 1)) / m.strain
+
+
+def required(m: Mixture, name: str) -> float:
+    """Twice the log-likelihood ratio that a source needs beside the others of a mixture.
+
+    A network's word lowers it (`hybrid`), but not for a source with less than `FAINT_SHARE` of the
+    counts of another: templates err by as much, and the network learned from the same ones.
+    """
+    wanted = needed(m.task, name)
+    if m.task.told is None or counts_of(m, name) >= FAINT_SHARE * max(
+        counts_of(m, other) for other in m.sources
+    ):
+        return wanted
+    return max(wanted, m.task.settings.needed - 2.0 * m.task.library.log_prior_of(name))
+
+
+def counts_of(m: Mixture, name: str) -> float:
+    """Fitted counts of a source."""
+    return float(sum(m.fit.amplitudes[m.first + i] for i in m.sources[name]))
+
+
+def rival_ratio(m: Mixture, name: str) -> float:
+    """As `ratio`, of the best other source in the place of this one; 0 where there is none."""
+    t, left = m.task, without(m, name)
+    taken = np.isin(t.library.source_of, [name, *left.sources])
+    gain = np.where(offered(t, with_continuum=False) & ~taken, left.scores, 0.0)
+    best = int(np.argmax(gain))
+    if not gain[best] > 0.0:
+        return 0.0
+    start = np.insert(left.fit.parameters, left.first + len(left.active), counts_of(m, name))
+    other = left.refitted((*left.active, best), start)
+    return max(2.0 * (left.fit.objective - other.fit.objective) / m.strain, 0.0)
 
 
 def wald_ratios(m: Mixture) -> dict[str, float]:

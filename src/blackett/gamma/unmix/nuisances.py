@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from blackett.gamma.unmix.grouping import Grouped
     from blackett.gamma.unmix.settings import Settings
 
-__all__ = ["dispersion", "modes", "pile_up", "smoothed", "softness", "upper_tail", "warps"]
+__all__ = [
+    "dispersion", "modes", "pile_up", "shade", "smoothed", "softness", "upper_tail", "warps",
+]  # fmt: skip
 
 BEND_KNOTS_KEV = (25.0, 45.0, 80.0, 140.0, 240.0, 380.0, 560.0, 850.0, 1300.0, 1900.0, 2700.0)
 REFERENCE_FWHM = 2.33
@@ -29,6 +31,11 @@ RESOLVING_TIME_S = 10e-6
 PARTIAL = np.arange(0.05, 1.0, 0.1)
 TAIL_FWHM = 1.2
 """Length, in FWHM, over which tails of peaks towards higher energies fall by e."""
+
+
+SHADE_POWER = -0.3
+"""What some g/cm2 of silicate rock keep away falls about so with the energy: mass attenuation
+0.17, 0.10, 0.07 and 0.05 cm2/g at 100, 350, 800 and 1460 keV (XCOM), and less by saturation."""
 
 
 def softness(centre_kev: FloatArray) -> FloatArray:
@@ -50,6 +57,17 @@ def modes(data: Grouped, settings: Settings) -> FloatArray:
     fine = shape_modes(position, settings.fine_sigma * soft, settings.fine_length, 0.05)
     layer = -np.minimum((settings.window_kev / np.maximum(centre, 1.0)) ** 3, 3.0)
     return np.ascontiguousarray(np.vstack([broad, fine, layer[None, :]]))
+
+
+def shade(data: Grouped, settings: Settings) -> FloatArray:
+    """Loss of the logarithm (B,) of a measured background for one unit of shading by the sample.
+
+    Zeros where no background was measured: a modelled one is fitted as it is.
+    """
+    if data.background_ratio == 0.0:
+        return np.zeros(data.counts.size)
+    softer = (np.maximum(data.centres_kev, 10.0) / 100.0) ** SHADE_POWER
+    return np.asarray(settings.shade_sigma * np.minimum(softer, 1.5))
 
 
 def dispersion(data: Grouped, widths: FloatArray, settings: Settings) -> FloatArray:

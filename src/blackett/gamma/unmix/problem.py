@@ -14,7 +14,7 @@ from blackett.gamma.unmix import nuisances
 from blackett.gamma.unmix.settings import DEFAULT, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from blackett.arrays import FloatArray
     from blackett.gamma.templates import Library
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Task",
+    "Told",
     "columns_by_source",
     "n_room",
     "needed",
@@ -33,6 +34,15 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a network makes of the same spectrum: logits of presence by source, and of something
+    unknown."""
+
+    logit: Mapping[str, float]
+    unknown: float
+
+
+@dataclass(frozen=True)
 class Task:
     """A grouped spectrum with the nuisances, fixed columns and priors of a fit."""
 
@@ -41,12 +51,14 @@ class Task:
     settings: Settings
     warps: FloatArray  # (J, B + 1)
     modes: FloatArray  # (M, B)
+    shade: FloatArray  # (B,) what a sample may keep away of a measured background
     epsilon: FloatArray  # (B,)
     fixed: FloatArray  # (F, B) pile-up and tails
     fixed_sigma: FloatArray  # (F,)
     room: bool  # the background is modelled
     log_odds: FloatArray  # (N,) prior odds of each column's source relative to a common one
     expected: np.ndarray | None = None  # (N,) bool: columns from which one proposal is made
+    told: Told | None = None  # a network's word, where one was asked
 
     @cached_property
     def common(self) -> FloatArray:
@@ -74,6 +86,7 @@ def task(data: Grouped, library: Library, settings: Settings = DEFAULT) -> Task:
         settings=settings,
         warps=nuisances.warps(data.edges_kev, library, settings),
         modes=nuisances.modes(data, settings),
+        shade=nuisances.shade(data, settings),
         epsilon=nuisances.dispersion(data, resolved, settings),
         fixed=np.vstack([piled, tail]),
         fixed_sigma=np.append(sigma, settings.tail_sigma * total),
@@ -98,6 +111,7 @@ def problem_with(t: Task, own: FloatArray) -> Problem:
         background=data.background,
         background_ratio=data.background_ratio,
         background_sigma=t.settings.background_scale_sigma,
+        shade=t.shade,
         columns=np.ascontiguousarray(np.concatenate([t.common, own])),
         grid_step=library.grid_step,
         fixed=t.fixed,

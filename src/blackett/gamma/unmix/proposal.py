@@ -73,7 +73,8 @@ def _metric(t: Task) -> _Metric:
     variance = smooth + data.background_ratio * scaled_background + (t.epsilon * own) ** 2
     modes = [own * t.modes]
     if not t.room:
-        modes.append(t.settings.background_scale_sigma * scaled_background[None, :])
+        modes.append(max(t.settings.background_scale_sigma) * scaled_background[None, :])
+        modes.append((t.shade * scaled_background)[None, :])
     u = np.vstack(modes).T
     scaled = u / variance[:, None]
     core = np.linalg.inv(np.eye(u.shape[1]) + u.T @ scaled)

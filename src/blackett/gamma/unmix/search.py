@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blackett.gamma import likelihood
-from blackett.gamma.unmix.mixture import Evidence, Mixture, Unmixed, ratio, wald_ratios, without
-from blackett.gamma.unmix.problem import Task, needed, offered, problem_with
+from blackett.gamma.unmix.mixture import (
+    Evidence,
+    Mixture,
+    Unmixed,
+    counts_of,
+    ratio,
+    required,
+    wald_ratios,
+    without,
+)
+from blackett.gamma.unmix.problem import Task, offered, problem_with
 from blackett.gamma.unmix.proposal import MORE_SCENE_COST, MOST_SOURCES, Proposal, propose
 
 if TYPE_CHECKING:
@@ -38,7 +47,7 @@ def unmix(t: Task) -> Unmixed:
         for proposal in _close(proposals)
     ]
     best = _certain(min(tried, key=lambda m: m.fit.objective + _cost(m)))
-    declared = [Evidence(name, _counts(best, name), ratio(best, name)) for name in best.sources]
+    declared = [Evidence(name, counts_of(best, name), ratio(best, name)) for name in best.sources]
     return Unmixed(best, tuple(sorted(declared, key=lambda e: -e.ratio)))
 
 
@@ -88,10 +97,10 @@ def prune(m: Mixture) -> Mixture:
     """
     while m.active:
         quick = wald_ratios(m)
-        margin = {name: quick[name] / needed(m.task, name) for name in quick}
+        margin = {name: quick[name] / required(m, name) for name in quick}
         suspects = [n for n in sorted(margin, key=lambda n: margin[n]) if margin[n] < IN_DANGER]
         for name in suspects[:MOST_SUSPECTS]:
-            if ratio(m, name) < needed(m.task, name):
+            if ratio(m, name) < required(m, name):
                 m = without(m, name)
                 break
         else:
@@ -111,7 +120,9 @@ def grow(m: Mixture, with_continuum: bool) -> Mixture:
         place = m.first + len(m.active)
         start = np.insert(m.fit.parameters, place, max(0.01 * m.fit.expected.sum(), 1.0))
         other = m.refitted((*m.active, int(best)), start)
-        if 2.0 * (m.fit.objective - other.fit.objective) >= cost[best] * other.strain:
+        name = m.task.library.source_of[best]
+        wanted = cost[best] if name in m.sources else max(cost[best], required(other, name))
+        if 2.0 * (m.fit.objective - other.fit.objective) >= wanted * other.strain:
             return other
     return m
 
@@ -130,18 +141,13 @@ def _growing_costs(m: Mixture, with_continuum: bool) -> FloatArray:
 def _certain(m: Mixture) -> Mixture:
     """The mixture without the sources that do not pass the exact test."""
     while m.sources:
-        worst = min(m.sources, key=lambda n: ratio(m, n) - needed(m.task, n))
-        if ratio(m, worst) >= needed(m.task, worst):
+        worst = min(m.sources, key=lambda n: ratio(m, n) - required(m, n))
+        if ratio(m, worst) >= required(m, worst):
             break
         m = without(m, worst)
     return m
 
 
-def _counts(m: Mixture, name: str) -> float:
-    """Fitted counts of a source."""
-    return float(sum(m.fit.amplitudes[m.first + i] for i in m.sources[name]))
-
-
 def _cost(m: Mixture) -> float:
     """What the sources of a mixture cost in its objective, and second looks."""
-    return 0.5 * sum(needed(m.task, n) for n in m.sources) + 4.0 * (len(m.active) - len(m.sources))
+    return 0.5 * sum(required(m, n) for n in m.sources) + 4.0 * (len(m.active) - len(m.sources))

@@ -35,8 +35,11 @@ class Settings:
     """Prior share of all counts in the tails that peaks have towards higher energies."""
     edge_sigma: float = 0.03
     """Error of peak positions and widths in units of the FWHM, beyond the fitted ones."""
-    background_scale_sigma: float = 0.1
-    """Prior of the live-time scale of a measured background: rooms change, samples shade."""
+    background_scale_sigma: tuple[float, float] = (0.1, 0.03)
+    """Prior errors of a measured background's scale, below one and above. Nothing that is laid
+    beside a detector makes its room brighter; the live times are exact."""
+    shade_sigma: float = 0.15
+    """Share of a measured background at 100 keV that the sample itself keeps away; less above."""
     needed: float = 36.0
     """Twice the log-likelihood ratio at which a common source is declared."""
     fewest_counts: int = 30

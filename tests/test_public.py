@@ -39,6 +39,7 @@ PUBLIC = {
     "blackett.gamma.preparation": [
         "BINS", "BIN_EDGES_KEV", "Batch", "DETECTORS", "FEATURES", "GENERIC", "RANGE_KEV",
         "SCALARS", "counts_of", "detector_index", "layout_sha256", "prepare", "prepare_batch",
+        "scaled_channels",
     ],
     "blackett.gamma.train": [
         "Recipe", "Trained", "calibrate", "find_recipe", "read_recipe", "train",
@@ -62,9 +63,10 @@ PUBLIC = {
         "Look", "OFFSET_SIGMA_KEV", "REFERENCE_MM", "RoomColumns", "STOPPER_OF", "library",
     ],
     "blackett.gamma.unmix": [
-        "DEFAULT", "Evidence", "Grouped", "Mixture", "Settings", "Task", "Unmixed",
+        "DEFAULT", "Evidence", "Grouped", "Mixture", "Settings", "Task", "Told", "Unmixed",
         "columns_by_source", "deviance", "group", "n_room", "needed", "offered", "parameters_used",
-        "problem_with", "ratio", "scores", "task", "templates_at", "unmix", "without",
+        "problem_with", "ratio", "required", "rival_ratio", "scores", "task",
+        "templates_at", "unmix", "without",
     ],
 }  # fmt: skip
 

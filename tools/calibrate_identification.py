@@ -217,7 +217,9 @@ def main() -> None:
     fitted: dict[str, dict[str, Any]] = {m: {} for m in METHODS}
     report: dict[str, dict[str, Any]] = {m: {} for m in METHODS}
     for method in METHODS:
-        ps, truths, sizes = [], [], []
+        ps: list[Any] = []
+        truths: list[Any] = []
+        sizes: list[Any] = []
         for kind in ("declared", "candidates"):
             terms, truth, counts = table(answers[method], kind)
             if options.check:

@@ -16,7 +16,8 @@ import argparse
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 from scipy import optimize
@@ -46,7 +47,8 @@ def without_sources(detector: str, gone: frozenset[str]) -> Library:
     """The library of a detector without some sources."""
     whole = library(detector)
     rows = [i for i, name in enumerate(whole.source_of) if name not in gone]
-    n, cut = len(whole.source_of), {}
+    n = len(whole.source_of)
+    cut: dict[str, Any] = {}
     for field in fields(whole):
         value = getattr(whole, field.name)
         if isinstance(value, np.ndarray) and n in value.shape:
@@ -70,7 +72,7 @@ def strangers(gone: frozenset[str], each: int, seed: int) -> Iterator[Trial]:
 
 def strong(trial: Trial) -> bool:
     """Whether anybody could see that something is there."""
-    return sum(trial.net_counts) > STRONG_SIGMA * np.sqrt(trial.spectrum.total_counts + 1.0)
+    return bool(sum(trial.net_counts) > STRONG_SIGMA * np.sqrt(trial.spectrum.total_counts + 1.0))
 
 
 def row(trial: Trial, network: Network) -> tuple[float, ...]:
@@ -119,14 +121,14 @@ def main() -> None:
     options = parser.parse_args()
     network = load(options.network)
     gone = frozenset(s.name for s in observable_sources()) - frozenset(network.sources)
-    identification.library = lambda name: without_sources(name, gone)
     known = (drawn(i, options.seed + 1) for i in range(options.known))
     trials = [
         *((True, t) for t in strangers(gone, options.each, options.seed) if strong(t)),
         *((False, t) for t in known if t.present and not gone & set(t.present) and strong(t)),
     ]
     strange = np.array([s for s, _ in trials])
-    answers = np.array([row(t, network) for _, t in trials])
+    with mock.patch.object(identification, "library", lambda name: without_sources(name, gone)):
+        answers = np.array([row(t, network) for _, t in trials])
     print(f"{strange.sum()} strangers, {(~strange).sum()} spectra of known sources")
     names = ("unknown probability", "disbelief", "ln deviance", "network's unknown")
     for name, score in zip(names, answers.T * np.array([1, -1, 1, 1, 1, 1])[:, None], strict=False):

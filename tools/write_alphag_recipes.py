@@ -1,4 +1,4 @@
-"""Write recipes/alphag/simulate/*.toml: complete settings, each under its docstring from the source.
+"""Write recipes/alphag/simulate/*.toml: complete settings, under docstrings from the source.
 
     python tools/write_alphag_recipes.py
 

@@ -151,34 +151,18 @@ def _reconstruction_notes(file: Path, method: str, preset: str, settings: Any) -
     import json
 
     import blackett
+    from blackett.alphag.formats import data_sha256
     from blackett.alphag.reconstruction import described, settings_hash
 
     command = f"blackett alphag reconstruct {file.name} --method {method} --preset {preset}"
     return {
         "blackett_version": blackett.__version__,
         "command": command,
-        "data_sha256": _data_hash(file),
+        "data_sha256": data_sha256(file),
         "method": method,
         "settings": json.dumps(described(method, settings), sort_keys=True),
         "settings_sha256": settings_hash(method, settings),
     }
-
-
-def _data_hash(path: Path) -> str:
-    """SHA-256 of a file, or of the Parquet files of a folder one after the other."""
-    import hashlib
-
-    from blackett.errors import FileFormatError
-
-    digest = hashlib.sha256()
-    try:
-        for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-    except OSError as error:
-        raise FileFormatError(str(path), "", f"cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def _recipe(name: str, mode: str | None) -> Recipe:

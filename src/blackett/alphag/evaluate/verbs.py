@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator  # noqa: TC003 (tyro reads the signature)
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from blackett.report import Report
 
-__all__ = ["data_sha256", "evaluate"]
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -90,6 +89,7 @@ def _provenance(
     """What the report says about its making; the same for any number of workers."""
     import blackett
     from blackett.alphag.evaluate.sample import method_and_settings
+    from blackett.alphag.formats import data_sha256
     from blackett.alphag.reconstruction import settings_hash
 
     command = ["blackett alphag evaluate", *(file.name for file in files)]
@@ -106,18 +106,3 @@ def _provenance(
     for method in methods:
         noted[f"settings {method}"] = f"sha256 {settings_hash(*method_and_settings(method))}"
     return noted
-
-
-def data_sha256(path: Path) -> str:
-    """Of a file, or of the Parquet files of a folder one after the other."""
-    from blackett.errors import FileFormatError
-
-    digest = hashlib.sha256()
-    try:
-        for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-    except OSError as error:
-        raise FileFormatError(str(path), "", f"cannot be read: {error.strerror}") from error
-    return digest.hexdigest()

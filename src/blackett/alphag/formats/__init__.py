@@ -20,7 +20,13 @@ from blackett.alphag.formats.parquet import (
     write_parquet,
 )
 from blackett.alphag.formats.root import RootNames, read_root
-from blackett.alphag.formats.shards import Shard, planned_shards, write_shard, write_shards
+from blackett.alphag.formats.shards import (
+    Shard,
+    data_sha256,
+    planned_shards,
+    write_shard,
+    write_shards,
+)
 from blackett.alphag.formats.vertices import VertexTable, read_vertices, write_vertices
 from blackett.errors import FileFormatError
 
@@ -33,6 +39,7 @@ __all__ = [
     "RootNames",
     "Shard",
     "VertexTable",
+    "data_sha256",
     "parquet_events",
     "parquet_metadata",
     "planned_shards",

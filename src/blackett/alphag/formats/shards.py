@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from blackett.alphag.event import EventBatch
 
-__all__ = ["Shard", "planned_shards", "write_shard", "write_shards"]
+__all__ = ["Shard", "data_sha256", "planned_shards", "write_shard", "write_shards"]
 
 
 def write_shards(
@@ -73,3 +74,19 @@ def _is_done(path: Path, shard: Shard, metadata: Mapping[str, str]) -> bool:
             "give another folder, or remove it"
         )
     return True
+
+
+def data_sha256(path: Path) -> str:
+    """SHA-256 of a file, or of the finished Parquet files of a folder one after the other.
+
+    Raises FileFormatError for what cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for file in sorted(path.glob("[!.]*.parquet")) if path.is_dir() else [path]:
+            with file.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+    except OSError as error:
+        raise FileFormatError(str(path), "", f"cannot be read: {error.strerror}") from error
+    return digest.hexdigest()

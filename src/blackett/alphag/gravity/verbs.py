@@ -103,7 +103,7 @@ def _provenance(
     """What the report says about its making; the same for any number of workers."""
     import blackett
     from blackett.alphag.evaluate.sample import method_and_settings
-    from blackett.alphag.evaluate.verbs import data_sha256
+    from blackett.alphag.formats import data_sha256
     from blackett.alphag.reconstruction import settings_hash
 
     command = ["blackett alphag gravity --sample", *(path.name for path in sample), "--methods"]

@@ -7,8 +7,7 @@ Needs the extra `train`; answers come from ONNX files without it.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from blackett.lazy import on_first_use
 
 __all__ = ["Ensemble", "Pear", "Pear2023", "Shape", "SlotNetwork"]
 
@@ -20,13 +19,7 @@ _HOME = {
     "SlotNetwork": "slots",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = on_first_use(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -5,8 +5,9 @@ train(find_recipe("recipes/alphag/blackett.toml"), [Path("train")], [Path("valid
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from blackett.lazy import on_first_use
 
 if TYPE_CHECKING:
     from blackett.alphag.train.recipe import Recipe, find_recipe, read_recipe
@@ -22,13 +23,7 @@ _HOME = {
 }
 __all__ = ["Recipe", "Trained", "build", "find_recipe", "read_recipe", "train"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = on_first_use(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator  # noqa: TC003 (tyro reads the signature)
 from dataclasses import replace
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
+
+from blackett.learn.told import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def train(
         made = run(chosen, data, validation, out, cache, resume, tell)
         tell(f"{made.network} with {made.card.name} and {made.curves.name}")
 
-    yield from _told(work)
+    yield from told(work)
 
 
 def _changed(chosen: Recipe, steps: int | None, seed: int | None) -> Recipe:
@@ -65,22 +65,3 @@ def _changed(chosen: Recipe, steps: int | None, seed: int | None) -> Recipe:
     if seed is not None:
         fitted = replace(fitted, seed=seed)
     return replace(chosen, fit=fitted)
-
-
-def _told(work: Callable[[Callable[[str], None]], None]) -> Iterator[str]:
-    """Run `work` in a thread and yield what it tells as it tells it; its errors are raised here."""
-    said: queue.Queue[str | BaseException | None] = queue.Queue()
-
-    def run() -> None:
-        try:
-            work(said.put)
-        except BaseException as error:
-            said.put(error)
-        else:
-            said.put(None)
-
-    threading.Thread(target=run, daemon=True).start()
-    while (message := said.get()) is not None:
-        if isinstance(message, BaseException):
-            raise message
-        yield message

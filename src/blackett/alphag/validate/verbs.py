@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator  # noqa: TC003 (tyro reads the signature)
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,13 +41,14 @@ def validate(
         workers: Processes.
         seed: Of the bootstrap.
     """
+    from blackett.alphag.formats import data_sha256
     from blackett.alphag.validate import validate as run
     from blackett.report import write
     from blackett.seeds import generator
 
     noted = _provenance(files, cosmics, methods, events, seed)
     if reference is not None:
-        noted["reference"] = f"{reference.name}, sha256 {_sha256(reference)}"
+        noted["reference"] = f"{reference.name}, sha256 {data_sha256(reference)}"
     rng = generator(seed)
     shown: str | Report
     for shown in run(files, methods, rng, noted, cosmics, events, workers, reference):
@@ -85,6 +85,7 @@ def _provenance(
     """What the report says about its making; the same for any number of workers."""
     import blackett
     from blackett.alphag.evaluate import method_and_settings
+    from blackett.alphag.formats import data_sha256
     from blackett.alphag.reconstruction import settings_hash
 
     command = ["blackett alphag validate", *(file.name for file in files)]
@@ -96,22 +97,7 @@ def _provenance(
         "command": " ".join([*command, f"--seed {seed}"]),
         "seed": str(seed),
     }
-    noted |= {f"data {file.name}": f"sha256 {_sha256(file)}" for file in (*files, *cosmics)}
+    noted |= {f"data {file.name}": f"sha256 {data_sha256(file)}" for file in (*files, *cosmics)}
     for method in methods:
         noted[f"settings {method}"] = f"sha256 {settings_hash(*method_and_settings(method))}"
     return noted
-
-
-def _sha256(path: Path) -> str:
-    """Of a file, or of the Parquet files of a folder one after the other."""
-    from blackett.errors import FileFormatError
-
-    digest = hashlib.sha256()
-    try:
-        for file in sorted(path.glob("[!.]*.parquet")) if path.is_dir() else [path]:
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-    except OSError as error:
-        raise FileFormatError(str(path), "", f"cannot be read: {error.strerror}") from error
-    return digest.hexdigest()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator  # noqa: TC003 (tyro reads the signature)
 from dataclasses import replace
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
+
+from blackett.learn.told import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +53,10 @@ def train(
     if test:
         chosen = _tried(chosen)
     if calibrate:
-        yield from _told(lambda tell: _calibrate(chosen, out, tell))
+        yield from told(lambda tell: _calibrate(chosen, out, tell))
         return
     yield f"{chosen.name}: {fitted.steps if not test else chosen.fit.steps} steps into {out}"
-    yield from _told(lambda tell: _work(chosen, out, resume, tell))
+    yield from told(lambda tell: _work(chosen, out, resume, tell))
 
 
 def _work(chosen: Recipe, out: Path, resume: bool, tell: Callable[[str], None]) -> None:
@@ -87,22 +87,3 @@ def _tried(chosen: Recipe) -> Recipe:
     data = replace(chosen.data, batch=256, validation=256, calibration=12_000, test=1000)
     fit = replace(chosen.fit, steps=20, steps_per_epoch=10, warmup_steps=2)
     return replace(chosen, name=f"{chosen.name}-test", data=data, fit=fit)
-
-
-def _told(work: Callable[[Callable[[str], None]], None]) -> Iterator[str]:
-    """Run `work` in a thread and yield what it tells as it tells it; its errors are raised here."""
-    said: queue.Queue[str | BaseException | None] = queue.Queue()
-
-    def run() -> None:
-        try:
-            work(said.put)
-        except BaseException as error:
-            said.put(error)
-        else:
-            said.put(None)
-
-    threading.Thread(target=run, daemon=True).start()
-    while (message := said.get()) is not None:
-        if isinstance(message, BaseException):
-            raise message
-        yield message

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from blackett.alphag.evaluate.verbs import data_sha256
-from blackett.alphag.formats import write_parquet
+from blackett.alphag.formats import data_sha256, write_parquet
 from blackett.alphag.gravity import (
     Campaign,
     EscapeCurve,

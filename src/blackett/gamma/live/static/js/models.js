@@ -107,28 +107,59 @@ function reliability(scores) {
   );
 }
 
+const CELL_PX = 4;
+const MOST_CONFUSED = 10;
+
+// One square a cell, darker for a larger share of its row: blue where the answer is right, orange where not.
+function confusionMap(labels, shares) {
+  const side = CELL_PX * labels.length;
+  const canvas = el("canvas", {
+    class: "confusion-map",
+    width: side,
+    height: side,
+    role: "img",
+    "aria-label": "Map of the confusion matrix; its largest entries off the diagonal are in the table below it",
+  });
+  const pen = canvas.getContext("2d");
+  shares.forEach((row, i) =>
+    row.forEach((share, j) => {
+      if (share < 0.002) return;
+      pen.globalAlpha = 0.2 + 0.8 * Math.sqrt(share);
+      pen.fillStyle = i === j ? "#0072b2" : "#d55e00";
+      pen.fillRect(CELL_PX * j, CELL_PX * i, CELL_PX, CELL_PX);
+    }),
+  );
+  return canvas;
+}
+
 // confusion_matrix: {labels, counts[true][said]}
 function confusions(found) {
   if (!found?.labels)
     return part("Confusion matrix", "The card holds none; what each source is taken for stands in the library.");
-  const share = (row, n) =>
-    n /
-    Math.max(
-      row.reduce((a, b) => a + b, 0),
-      1,
+  const { labels, counts } = found;
+  const shares = counts.map((row) => {
+    const total = row.reduce((a, b) => a + b, 0);
+    return row.map((n) => n / Math.max(total, 1));
+  });
+  const wrong = shares
+    .flatMap((row, i) => row.map((share, j) => ({ share, truth: labels[i], said: labels[j] })))
+    .filter(({ truth, said }) => truth !== said && truth !== "nothing" && said !== "nothing")
+    .sort((a, b) => b.share - a.share)
+    .slice(0, MOST_CONFUSED)
+    .map(({ share, truth, said }) =>
+      el(
+        "tr",
+        null,
+        el("th", null, libraryLink(truth)),
+        el("td", null, libraryLink(said)),
+        el("td", { class: "n", text: percent(share) }),
+      ),
     );
-  const rows = found.counts.map((row, i) =>
-    el(
-      "tr",
-      null,
-      el("th", { text: found.labels[i] }),
-      row.map((n) => el("td", { text: share(row, n) > 0.005 ? share(row, n).toFixed(2) : "·" })),
-    ),
-  );
   return part(
     "Confusion matrix",
-    "Rows: true; columns: said.",
-    table(["", ...found.labels], rows, { kind: "matrix", numbers: () => false }),
+    "Rows: what is there, by name; columns: what is said, in the last one nothing. Blue is right. Most often taken for another:",
+    confusionMap(labels, shares),
+    table(["There", "Said", "Share"], wrong, { kind: "snug", numbers: (i) => i > 1 }),
   );
 }
 

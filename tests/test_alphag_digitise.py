@@ -21,6 +21,7 @@ from blackett.alphag.digitise import (
 )
 from blackett.alphag.digitise.bars import bar_hits
 from blackett.alphag.digitise.chamber import build_chamber
+from blackett.alphag.digitise.draws import poisson, seeded
 from blackett.alphag.digitise.points import _one_to_one
 from blackett.alphag.digitise.waveforms import deconvolve
 from blackett.alphag.event import BarHits, SpacePoints
@@ -268,3 +269,11 @@ def test_the_guide_of_cluster_sizes_begins_at_or_before_the_size() -> None:
     size = np.minimum(np.searchsorted(chamber.cluster_cdf, u), chamber.cluster_cdf.size - 1)
     assert (start <= size).all()
     assert (start == size).mean() > 0.95
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.5, 14.0, 1200.0])
+def test_poisson_numbers_have_their_mean_and_variance(mean: float) -> None:
+    state = seeded(generator(83))
+    drawn = np.array([poisson(mean, state) for _ in range(4000)])
+    assert drawn.mean() == pytest.approx(mean, abs=4 * np.sqrt(mean / 4000))
+    assert drawn.var() == pytest.approx(mean, rel=0.1)

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from blackett.alphag import geometry
+from blackett.alphag.geometry.layers import locate
 from blackett.alphag.gun import Primaries, annihilate, at_points, in_disc
 from blackett.alphag.particles import mass_of
 from blackett.alphag.transport import Process, Settings, Transported, transport
 from blackett.alphag.transport.apparatus import build_apparatus
+from blackett.alphag.transport.charged import _relocated
 from blackett.alphag.transport.energy_loss import max_transfer, restricted_loss
 from blackett.alphag.transport.hadrons import delta_cosine, elastic_cosine, reaction_factor
-from blackett.alphag.transport.motion import deflected, helix_step
+from blackett.alphag.transport.motion import deflected, helix_step, kicked
 from blackett.alphag.transport.showers import (
     brems_photon,
     brems_rate,
@@ -170,6 +172,22 @@ def test_deflections_keep_their_angle() -> None:
         v = deflected(*axis, 0.3, 1.1)
         assert np.dot(v, axis) == pytest.approx(0.3)
         assert np.linalg.norm(v) == pytest.approx(1)
+
+
+def test_a_cell_is_found_from_any_other() -> None:
+    world, rng = build_apparatus(Settings()), np.random.default_rng(85)
+    before = locate(world, 0.0, 0.0, 0.0)
+    for point in rng.uniform(-1, 1, (300, 3)) * [180, 180, 1400]:
+        found = locate(world, *point)
+        assert _relocated(world, *before, *point) == found
+        before = found if found[0] >= 0 else before
+
+
+@pytest.mark.parametrize("angle", [1e-6, 0.2, 0.3, 3.0])
+def test_a_kick_is_a_deflection(angle: float) -> None:
+    """On both sides of 0.25, below which sine and cosine come from their series."""
+    kick = kicked(0.6, 0.0, 0.8, angle * np.cos(1.1), angle * np.sin(1.1))
+    np.testing.assert_allclose(kick, deflected(0.6, 0.0, 0.8, np.cos(angle), 1.1), atol=1e-9)
 
 
 @pytest.mark.parametrize(

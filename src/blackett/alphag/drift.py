@@ -52,6 +52,7 @@ _TIME_STEP_NS = 8.0
 _TIMES = 545  # 0..4352 ns
 _R_LOW_MM, _R_STEP_MM, _RADII = 109.0, 0.25, 328  # to 190.75 mm
 _Z_LOW_MM, _Z_STEP_MM, _HEIGHTS = 697.5, 5.0, 92  # to 1152.5 mm
+_PER_Z_STEP = 1 / _Z_STEP_MM
 # cubic of the azimuth at |z| < 697.5 mm (mrad; ns), from the same table
 _AZIMUTH = (3.817, 3.82797e-2, -7.55361e-6, 1.56176e-9)
 # behind the wires the time rises again: an older public table of the detector simulation
@@ -189,7 +190,7 @@ def _origins(table: DriftTable, t: FloatArray, z: FloatArray) -> FloatArray:
 @kernel
 def _height(z: float) -> tuple[int, float]:
     """Node below |z| and the weight of the one above."""
-    u = (abs(z) - _Z_LOW_MM) / _Z_STEP_MM
+    u = (abs(z) - _Z_LOW_MM) * _PER_Z_STEP
     if u <= 0:
         return 0, 0.0
     i = min(int(u), _HEIGHTS - 2)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from functools import cache, partial
 from math import erf
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import numpy as np
 from scipy.special import gammaincinv, ndtri
 
-from blackett.alphag.drift import DriftTable, drift_table
+from blackett.alphag.drift import drift_table
 from blackett.alphag.geometry.dimensions import CHAMBER_HALF_LENGTH_MM, PADS_RADIUS_MM
 from blackett.alphag.geometry.layers import GAS
 from blackett.alphag.geometry.tables import read_numbers
 from blackett.alphag.particles import PI_PLUS, PION_MEV
-from blackett.alphag.transport.apparatus import Settings, build_apparatus
+from blackett.alphag.transport.apparatus import Settings, build_apparatus, record
 from blackett.alphag.transport.energy_loss import restricted_loss
 from blackett.arrays import frozen
 from blackett.errors import InputError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from blackett.alphag.digitise.settings import DigitiseSettings
     from blackett.arrays import FloatArray, IntArray
 
-__all__ = ["Chamber", "build_chamber"]
+__all__ = ["Chamber", "build_chamber", "packed"]
 
 BINS: Final = 311
 """Samples after time 0: 411 less the 100 before it, as in the experiment's simulation."""
@@ -53,11 +53,13 @@ _TAIL_POWER = -1.08  # of the responses beyond the last bin published
 class Chamber(NamedTuple):
     """The chamber with its settings as arrays and numbers; amplitudes in units of avalanche size.
 
-    `truth` is the drift that electrons follow, `assumed` the one that reconstruction uses.
+    `truth_..` is the drift that electrons follow, `assumed_..` the one that reconstruction uses
+    (`drift.DriftTable`).
     """
 
-    truth: DriftTable
-    assumed: DriftTable
+    truth_by_radius: FloatArray
+    truth_by_height: FloatArray
+    assumed_by_time: FloatArray
     cluster_cdf: FloatArray  # of 1, 2, .. electrons
     cluster_guide: IntArray  # (1024,) first entry of the cdf at or above each 1024th
     clusters_per_mev: float
@@ -65,6 +67,7 @@ class Chamber(NamedTuple):
     parcels: int  # in which a cluster's electrons drift, at most
     normal: FloatArray  # (8192,) float32 quantiles of the unit Gaussian
     avalanche: FloatArray  # (8192,) float32 quantiles of one electron's avalanche size
+    wire_direction: FloatArray  # (256, 2) cosine and sine of the wires' azimuths
     wire_gain: FloatArray  # (256,), 0 if dead
     wire_calibration: FloatArray  # multiplies what is measured
     wire_response: FloatArray  # (311,) float32, peak 1
@@ -103,9 +106,11 @@ def build_chamber(settings: DigitiseSettings, delta_cut_mev: float = 0.010) -> C
     wire_gain, wire_calibration = _gains((WIRES,), wires.gain_spread, wires.dead_fraction, rng)
     pad_gain, pad_calibration = _gains((COLUMNS, ROWS), pads.gain_spread, pads.dead_fraction, rng)
     responses, cdf = _responses(), _cluster_cdf(delta_cut_mev)
+    truth = drift_table(settings.drift)
     return Chamber(
-        truth=drift_table(settings.drift),
-        assumed=drift_table(truncated=points.truncated_lorentz),
+        truth_by_radius=truth.by_radius,
+        truth_by_height=truth.by_height,
+        assumed_by_time=drift_table(truncated=points.truncated_lorentz).by_time,
         cluster_cdf=cdf,
         cluster_guide=frozen(np.searchsorted(cdf, np.arange(1024) / 1024), np.int64),
         clusters_per_mev=settings.gas.clusters_per_cm / 10 / _minimum_loss(delta_cut_mev),
@@ -115,6 +120,7 @@ def build_chamber(settings: DigitiseSettings, delta_cut_mev: float = 0.010) -> C
         avalanche=_quantiles(
             partial(gammaincinv, settings.gas.polya_shape + 1), wires.size_per_electron, None
         ),
+        wire_direction=_wire_direction(),
         wire_gain=wire_gain,
         wire_calibration=wire_calibration,
         wire_response=responses[0],
@@ -146,6 +152,12 @@ def build_chamber(settings: DigitiseSettings, delta_cut_mev: float = 0.010) -> C
     )  # fmt: skip
 
 
+def packed(chamber: Chamber) -> Chamber:
+    """The chamber as one numpy record, which compiled code takes as a pointer."""
+    arrays = {name: np.asarray(value) for name, value in chamber._asdict().items()}
+    return cast("Chamber", record(arrays))
+
+
 _DECONVOLUTION_NOISE = 3.6  # noise of a deconvolved pad size over a sample's: fitted to full mode
 _CALIBRATION_ERROR = 0.02  # of a channel's gain, assumed
 
@@ -157,6 +169,11 @@ def _gains(
     gain = np.exp(spread * rng.standard_normal(shape))
     calibration = (1 + _CALIBRATION_ERROR * rng.standard_normal(shape)) / gain
     return frozen(np.where(rng.random(shape) < dead, 0.0, gain)), frozen(calibration)
+
+
+def _wire_direction() -> FloatArray:
+    azimuth = (np.arange(WIRES) + 0.5) * PITCH_RAD
+    return frozen(np.stack([np.cos(azimuth), np.sin(azimuth)], axis=1))
 
 
 def _errors(settings: DigitiseSettings) -> FloatArray:

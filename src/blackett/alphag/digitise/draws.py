@@ -15,13 +15,24 @@ import numpy as np
 if TYPE_CHECKING:
     from blackett.arrays import IntArray
 
-__all__ = ["exponential", "next_bits", "poisson", "seeded", "thirteen", "uniform"]
+__all__ = [
+    "exponential",
+    "lower",
+    "next_bits",
+    "poisson",
+    "seeded",
+    "thirteen",
+    "uniform",
+    "upper",
+]
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 _MASK = np.uint64(8191)
-_UNIT = 1.0 / (1 << 53)
+_S32, _HALF = np.uint64(32), np.uint64(0xFFFFFFFF)
+_UNIT, _HALF_UNIT = 1.0 / (1 << 53), 1.0 / (1 << 32)
+_MOST = 500.0  # largest mean whose exp(-mean) the products of `poisson` are compared with
 
 
 def seeded(rng: np.random.Generator) -> IntArray:
@@ -45,6 +56,18 @@ def thirteen(bits: Any, k: int) -> Any:
     return np.int64((bits >> np.uint64(13 * k)) & _MASK)
 
 
+@numba.njit(cache=True, inline="always")
+def upper(bits: Any) -> float:
+    """Uniform in (0, 1), from the upper half of the bits."""
+    return (np.float64(bits >> _S32) + 0.5) * _HALF_UNIT
+
+
+@numba.njit(cache=True, inline="always")
+def lower(bits: Any) -> float:
+    """Uniform in (0, 1), from the lower half of the bits."""
+    return (np.float64(bits & _HALF) + 0.5) * _HALF_UNIT
+
+
 @numba.njit(cache=True)
 def uniform(state: IntArray) -> float:
     """Uniform in (0, 1]."""
@@ -59,9 +82,12 @@ def exponential(state: IntArray) -> float:
 
 @numba.njit(cache=True)
 def poisson(mean: float, state: IntArray) -> int:
-    """Poisson, for small means."""
-    count, product, least = 0, uniform(state), exp(-mean)
-    while product > least:
-        count += 1
-        product *= uniform(state)
+    """Poisson, in a time that grows with the mean; 0 for a mean of 0 or below."""
+    count, left = 0, mean
+    while left > 0:
+        product, least = uniform(state), exp(-min(left, _MOST))
+        while product > least:
+            count += 1
+            product *= uniform(state)
+        left -= _MOST
     return count

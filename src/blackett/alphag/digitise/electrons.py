@@ -4,14 +4,15 @@ time."""
 from __future__ import annotations
 
 from math import atan2, floor, sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from blackett.alphag.digitise.chamber import BIN_NS, BINS, HALF_LENGTH_MM, PITCH_RAD, WIRES
-from blackett.alphag.digitise.draws import exponential, next_bits, thirteen, uniform
+from blackett.alphag.digitise.draws import exponential, lower, next_bits, poisson, thirteen, upper
 from blackett.alphag.drift import FIELD_WIRE_RADIUS_MM, arrival, diffusion
 from blackett.alphag.geometry.compiled import kernel
+from blackett.alphag.transport.apparatus import blank
 
 if TYPE_CHECKING:
     from blackett.alphag.digitise.chamber import Chamber
@@ -24,6 +25,7 @@ __all__ = [
     "TRACK",
     "WIRE",
     "ZED",
+    "Electrons",
     "Steps",
     "electron_room",
     "free_electrons",
@@ -37,6 +39,7 @@ _MOST_ELECTRONS = 1_000_000
 _PIECE_MM = 6.0
 _CORNER_MM = (FIELD_WIRE_RADIUS_MM - 1.5, FIELD_WIRE_RADIUS_MM + 1.0)
 _ANODES_MM = 181.0
+_PER_RAD, _RING = 1 / PITCH_RAD, WIRES - 1  # a mask: 256 wires
 _TIME, _PHI, _Z, _S_TIME, _S_PHI, _S_Z = range(6)
 
 
@@ -50,29 +53,43 @@ class Steps(NamedTuple):
     track: IntArray
 
 
-def electron_room() -> tuple[IntArray, FloatArray]:
-    """Tables (n, 3) of integers and of numbers for the electrons of one event."""
-    shape = (_MOST_ELECTRONS, 3)
-    return np.empty(shape, np.int32), np.empty(shape, np.float32)
+class Electrons(Protocol):
+    """Electrons of one event: columns (n, 3) of integers and of numbers, sorted by bin.
+
+    Those of bin b are rows first[b]..first[b + 1] - 1; `freed_place` and `freed_value` hold them in
+    the order in which they were freed.
+    """
+
+    freed_place: IntArray
+    freed_value: FloatArray
+    place: IntArray
+    value: FloatArray
+    first: IntArray
+
+
+def electron_room() -> Electrons:
+    """Empty work space."""
+    integers, numbers = (np.uint32, (_MOST_ELECTRONS, 3)), (np.float32, (_MOST_ELECTRONS, 3))
+    room = {
+        "freed_place": integers, "freed_value": numbers, "place": integers, "value": numbers,
+        "first": (np.uint32, (BINS + 1,)),
+    }  # fmt: skip
+    return cast("Electrons", blank(room))
 
 
 @kernel
 def free_electrons(
-    chamber: Chamber, steps: Steps, first: int, last: int, place: IntArray, value: FloatArray,
+    chamber: Chamber, steps: Steps, first: int, last: int, electrons: Electrons,
     scratch: FloatArray, state: IntArray,
-) -> int:  # fmt: skip
-    """Fill the tables with the electrons of steps first..last-1; returns how many, -1 if they are
-    full.
+) -> bool:  # fmt: skip
+    """Fill the tables with the electrons of steps first..last-1; False if they are too many.
 
     Clusters are a Poisson process along a step, in proportion to its loss. Drift and diffusion are
     taken every few mm and joined by lines, except across a corner of t(r), where each cluster has
     its own. `scratch` (3, 6).
     """
-    by_radius, by_height = chamber.truth.by_radius, chamber.truth.by_height
-    normal, avalanche, cdf = chamber.normal, chamber.avalanche, chamber.cluster_cdf
-    guide = chamber.cluster_guide
-    per_mev, attachment = chamber.clusters_per_mev, chamber.attachment_per_ns
-    parcels = chamber.parcels
+    by_radius, by_height = chamber.truth_by_radius, chamber.truth_by_height
+    place, value = electrons.freed_place, electrons.freed_value
     a, b, here = scratch[0], scratch[1], scratch[2]
     n, r_a = 0, 0.0
     for s in range(first, last):
@@ -83,42 +100,57 @@ def free_electrons(
             steps.track[s],
         )
         pieces = _pieces(start, end)
-        mean = per_mev * steps.loss_mev[s] / pieces
+        mean = chamber.clusters_per_mev * steps.loss_mev[s] / pieces
+        if mean > place.shape[0]:
+            return False
         if s == first or not _continues(steps.end_mm[s - 1], start, track, steps.track[s - 1]):
             r_a = _drifted(by_radius, by_height, start, end, 0.0, time, a)
         for piece in range(pieces):
             r_b = _drifted(by_radius, by_height, start, end, (piece + 1) / pieces, time, b)
             turn = b[_PHI] - a[_PHI]
             b[_PHI] -= 2 * np.pi * floor(turn / (2 * np.pi) + 0.5)
-            u = exponential(state) / mean if mean > 0 else 2.0
             bent = _bent(min(r_a, r_b), max(r_a, r_b))
-            while u < 1:
+            for _ in range(poisson(mean, state)):
+                bits = next_bits(state)
+                u = upper(bits)
                 if bent:
                     _drifted(by_radius, by_height, start, end, (piece + u) / pieces, time, here)
                 else:
                     for k in range(6):
                         here[k] = a[k] + u * (b[k] - a[k])
-                size = _cluster_size(cdf, guide, state)
+                size = _cluster_size(chamber.cluster_cdf, chamber.cluster_guide, lower(bits))
                 if n + size > place.shape[0]:
-                    return -1
+                    return False
                 n = _multiply(
-                    normal,
-                    avalanche,
-                    attachment,
-                    here,
-                    size,
-                    parcels,
-                    track,
-                    place,
-                    value,
-                    n,
-                    state,
-                )
-                u += exponential(state) / mean
+                    chamber.normal, chamber.avalanche, chamber.attachment_per_ns, here, size,
+                    chamber.parcels, track, place, value, n, state,
+                )  # fmt: skip
             for k in range(6):
                 a[k] = b[k]
             r_a = r_b
-    return n
+    _sort_by_bin(place, value, n, electrons.first, electrons.place, electrons.value)
+    return True
+
+
+@kernel
+def _sort_by_bin(
+    freed_place: IntArray, freed_value: FloatArray, n: int, first: IntArray, place: IntArray,
+    value: FloatArray,
+) -> None:  # fmt: skip
+    """Counting sort of the electrons."""
+    first[:] = 0
+    for i in range(n):
+        first[freed_place[i, BIN] + 1] += 1
+    for b in range(BINS):
+        first[b + 1] += first[b]
+    for i in range(n - 1, -1, -1):
+        b = freed_place[i, BIN] + 1
+        first[b] -= 1
+        for k in range(3):
+            place[first[b], k], value[first[b], k] = freed_place[i, k], freed_value[i, k]
+    for b in range(BINS):
+        first[b] = first[b + 1]
+    first[BINS] = n
 
 
 @kernel
@@ -145,9 +177,8 @@ def _pieces(start: FloatArray, end: FloatArray) -> int:
 
 
 @kernel
-def _cluster_size(cdf: FloatArray, guide: IntArray, state: IntArray) -> int:
-    u = uniform(state)
-    k = guide[min(int(u * guide.size), guide.size - 1)]
+def _cluster_size(cdf: FloatArray, guide: IntArray, u: float) -> int:
+    k = guide[int(u * guide.size)]
     while u > cdf[k] and k + 1 < cdf.size:
         k += 1
     return int(k) + 1
@@ -188,7 +219,7 @@ def _multiply(
         if attachment > 0 and exponential(state) < t * BIN_NS * attachment:
             continue
         b = int(t)
-        place[n, WIRE] = int(floor(phi / PITCH_RAD)) % WIRES  # noqa: RUF046 (compiled: floor gives a float)
+        place[n, WIRE] = int(floor(phi * _PER_RAD)) & _RING  # noqa: RUF046 (compiled: floor gives a float)
         place[n, BIN], place[n, TRACK] = b, track
         value[n, PHASE], value[n, ZED] = t - b, z
         value[n, SIZE] = share * avalanche[thirteen(bits, 3)]

@@ -3,45 +3,47 @@
 from __future__ import annotations
 
 from math import log
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
 from blackett.alphag.digitise.chamber import (
     BINS,
-    COLUMNS,
     HALF_LENGTH_MM,
     ROW_MM,
     ROWS,
     WIRES,
-    WIRES_PER_COLUMN,
 )
 from blackett.alphag.geometry.compiled import kernel
+from blackett.alphag.transport.apparatus import blank
 
 if TYPE_CHECKING:
     from blackett.arrays import FloatArray, IntArray
 
-__all__ = ["Hits", "add_peak", "clear", "is_full", "new_hits", "trigger_pattern"]
+__all__ = ["Hits", "add_peak", "is_full", "new_hits", "trigger_pattern"]
 
 COLUMN, PEAK_BIN, ROW = range(3)
 """Columns of the peaks' table of integers."""
 PEAK_Z, PEAK_SIGMA_Z, PEAK_SIZE = range(3)
 """Columns of their table of numbers."""
 _MOST_PEAKS = 200_000
+_GROUP_WIRES = 16  # of the trigger
 _HALF_WINDOW = 2  # pads on either side of the highest that place a peak
 _FARTHEST_MM = 5.0
 _FIT_EFFICIENCY_MM = 5.7  # error of a peak's place times amplitude over pad noise
 
 
-class Hits(NamedTuple):
+class Hits(Protocol):
     """Hits of one event.
 
-    `wire_size` (311, 256): avalanche size of a hit, 0 for none; `busy` (311, 32): 1 where the
-    wires over a column may have hits; `place` and `value` (n, 3): peaks on pads; `n_peaks` (1,).
+    `wire` and `wire_size` (avalanche size): wire hits in order of bin and wire, those of bin b in
+    rows first_wire[b]..first_wire[b + 1] - 1. `place` and `value` (n, 3): peaks on pads, in any
+    order; `n_peaks` (1,).
     """
 
+    wire: IntArray
     wire_size: FloatArray
-    busy: IntArray
+    first_wire: IntArray
     place: IntArray
     value: FloatArray
     n_peaks: IntArray
@@ -49,25 +51,13 @@ class Hits(NamedTuple):
 
 def new_hits() -> Hits:
     """Empty work space."""
-    return Hits(
-        np.zeros((BINS, WIRES), np.float32),
-        np.zeros((BINS, COLUMNS), np.int8),
-        np.empty((_MOST_PEAKS, 3), np.int32),
-        np.empty((_MOST_PEAKS, 3), np.float32),
-        np.zeros(1, np.int64),
-    )
-
-
-@kernel
-def clear(hits: Hits) -> None:
-    """Forget the event; hits are only where a column is busy."""
-    for b in range(BINS):
-        for column in range(COLUMNS):
-            if hits.busy[b, column]:
-                hits.busy[b, column] = 0
-                for w in range(column * WIRES_PER_COLUMN, (column + 1) * WIRES_PER_COLUMN):
-                    hits.wire_size[b, w] = 0
-    hits.n_peaks[0] = 0
+    room = {
+        "wire": (np.uint32, (BINS * WIRES,)), "wire_size": (np.float32, (BINS * WIRES,)),
+        "first_wire": (np.uint32, (BINS + 1,)),
+        "place": (np.int32, (_MOST_PEAKS, 3)), "value": (np.float32, (_MOST_PEAKS, 3)),
+        "n_peaks": (np.int64, (1,)),
+    }  # fmt: skip
+    return cast("Hits", blank(room))
 
 
 @kernel
@@ -111,18 +101,13 @@ def add_peak(
 
 
 @kernel
-def trigger_pattern(wire_size: FloatArray, busy: IntArray, window_bins: int) -> int:
+def trigger_pattern(wire: IntArray, first_wire: IntArray, window_bins: int) -> int:
     """Bit g is set if one of the 16 wires of group g has a hit within the window after the first
     hit."""
-    pattern, last = 0, BINS
-    for b in range(BINS):
-        if b >= last:
-            break
-        for column in range(COLUMNS):
-            if not busy[b, column]:
-                continue
-            for w in range(column * WIRES_PER_COLUMN, (column + 1) * WIRES_PER_COLUMN):
-                if wire_size[b, w] > 0:
-                    last = min(last, b + window_bins)
-                    pattern |= 1 << (column // 2)
+    start = 0
+    while start < BINS and first_wire[start + 1] == 0:
+        start += 1
+    pattern = 0
+    for k in range(first_wire[min(start + window_bins, BINS)]):
+        pattern |= 1 << (wire[k] // _GROUP_WIRES)
     return pattern

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numba
 import numpy as np
 
+from blackett.alphag.digitise.chamber import packed
 from blackett.alphag.digitise.draws import seeded
 from blackett.alphag.digitise.electrons import electron_room, free_electrons
 from blackett.alphag.digitise.fast import hits_directly, new_sketch
-from blackett.alphag.digitise.hits import clear, is_full, new_hits, trigger_pattern
+from blackett.alphag.digitise.hits import is_full, new_hits, trigger_pattern
 from blackett.alphag.digitise.points import (
     make_points,
     new_matching,
@@ -20,7 +21,7 @@ from blackett.alphag.digitise.waveforms import hits_from_waveforms, new_board
 
 if TYPE_CHECKING:
     from blackett.alphag.digitise.chamber import Chamber
-    from blackett.alphag.digitise.electrons import Steps
+    from blackett.alphag.digitise.electrons import Electrons, Steps
     from blackett.alphag.digitise.fast import Sketch
     from blackett.alphag.digitise.hits import Hits
     from blackett.alphag.digitise.points import Matching
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _MOST_POINTS = 50_000  # of one event
+_USUAL_POINTS = 1024  # of one event, with room to spare; memory not written to costs nothing
 _COLUMNS = len(POINT_COLUMNS)
 _kernel = numba.njit(cache=True, error_model="numpy")
 
@@ -42,57 +44,51 @@ def run(
     Returns the points, read-only (`POINT_COLUMNS`, points), their number and the wire pattern of
     each event, and the event that does not fit into the work space (-1 for none).
     """
-    found = _run(chamber, steps, first, full, _work_space(), seeded(rng))
+    found = _run(packed(chamber), steps, first, full, _work_space(), seeded(rng))
     table, used, counts, pattern, overflow = found
     table.setflags(write=False)
     return table[:, :used], counts, pattern, overflow
 
 
 class _Work(NamedTuple):
-    """Electrons, hits, scratch and points of one event; what the modes need to make hits."""
+    """Electrons, hits and scratch of one event; what the modes need to make hits."""
 
-    place: IntArray
-    value: np.ndarray
+    electrons: Electrons
     scratch: np.ndarray
     hits: Hits
     matching: Matching
-    rows: np.ndarray
     sketch: Sketch
     board: Board
 
 
 def _work_space() -> _Work:
-    place, value = electron_room()
-    hits = new_hits()
-    matching = new_matching(len(place), len(hits.place))
-    rows = np.empty((_MOST_POINTS, _COLUMNS), np.float32)
-    return _Work(place, value, np.empty((3, 6)), hits, matching, rows, new_sketch(), new_board())
+    electrons, hits = electron_room(), new_hits()
+    matching = new_matching(len(electrons["place"]), len(hits["place"]))  # type: ignore[index]
+    return _Work(electrons, np.empty((3, 6)), hits, matching, new_sketch(), new_board())
 
 
 @_kernel
 def _run(
     chamber: Chamber, steps: Steps, first: IntArray, full: bool, work: _Work, state: IntArray
 ) -> tuple[np.ndarray, int, IntArray, IntArray, int]:
-    place, value, scratch, hits, matching, rows, sketch, board = work
+    electrons, scratch, hits, matching, sketch, board = work
     events = first.size - 1
     counts, pattern = np.zeros(events, np.int64), np.zeros(events, np.int64)
-    table, used = np.empty((_COLUMNS, 1024), np.float32), 0
+    table, used = np.empty((_COLUMNS, _USUAL_POINTS * events + _MOST_POINTS), np.float32), 0
     for k in range(events):
-        n = free_electrons(chamber, steps, first[k], first[k + 1], place, value, scratch, state)
-        if n < 0:
+        if not free_electrons(chamber, steps, first[k], first[k + 1], electrons, scratch, state):
             return table, used, counts, pattern, k
-        clear(hits)
         if full:
-            hits_from_waveforms(chamber, place, value, n, board, hits, state)
+            hits_from_waveforms(chamber, electrons, board, hits, state)
         else:
-            hits_directly(chamber, place, value, n, sketch, hits, state)
-        pattern[k] = trigger_pattern(hits.wire_size, hits.busy, chamber.trigger_bins)
-        counts[k] = make_points(chamber, place, value, n, hits, matching, rows, state)
+            hits_directly(chamber, electrons, sketch, hits, state)
+        pattern[k] = trigger_pattern(hits.wire, hits.first_wire, chamber.trigger_bins)
+        if used + _MOST_POINTS > table.shape[1]:
+            table = _larger(table, used, 2 * table.shape[1])
+        out = table[:, used : used + _MOST_POINTS]
+        counts[k] = make_points(chamber, electrons, hits, matching, out, state)
         if is_full(hits) or counts[k] < 0:
             return table, used, counts, pattern, k
-        if used + counts[k] > table.shape[1]:
-            table = _larger(table, used, 2 * (used + counts[k]))
-        _append(table, used, rows, counts[k])
         used += counts[k]
     return table, used, counts, pattern, -1
 
@@ -102,11 +98,3 @@ def _larger(table: np.ndarray, used: int, room: int) -> np.ndarray:
     larger = np.empty((table.shape[0], room), np.float32)
     larger[:, :used] = table[:, :used]
     return larger
-
-
-@_kernel
-def _append(table: np.ndarray, used: int, rows: np.ndarray, n: int) -> None:
-    """Rows of one event as columns of the table."""
-    for column in range(table.shape[0]):
-        for i in range(n):
-            table[column, used + i] = rows[i, column]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from math import cos, sin, sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from math import sqrt
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
 from blackett.alphag.digitise.chamber import (
     BIN_NS,
     BINS,
-    COLUMNS,
     HALF_LENGTH_MM,
     PITCH_RAD,
     WIRES,
     WIRES_PER_COLUMN,
 )
-from blackett.alphag.digitise.draws import exponential, poisson, uniform
-from blackett.alphag.digitise.electrons import BIN, SIZE, TRACK, WIRE, ZED
+from blackett.alphag.digitise.draws import exponential, next_bits, poisson, uniform, upper
+from blackett.alphag.digitise.electrons import SIZE, TRACK, WIRE, ZED
 from blackett.alphag.digitise.hits import (
     COLUMN,
     PEAK_BIN,
@@ -28,9 +27,11 @@ from blackett.alphag.digitise.hits import (
 )
 from blackett.alphag.drift import ANODE_RADIUS_MM, origin
 from blackett.alphag.geometry.compiled import kernel
+from blackett.alphag.transport.apparatus import blank
 
 if TYPE_CHECKING:
     from blackett.alphag.digitise.chamber import Chamber
+    from blackett.alphag.digitise.electrons import Electrons
     from blackett.alphag.digitise.hits import Hits
     from blackett.arrays import FloatArray, IntArray
 
@@ -44,105 +45,96 @@ _QUANTUM_NS = BIN_NS / sqrt(12.0)
 _QUANTUM_RAD = PITCH_RAD / sqrt(12.0)
 
 
-class Matching(NamedTuple):
-    """Scratch: peaks by (column, bin), electrons by (bin, wire), candidates of one bin."""
+class Matching(Protocol):
+    """Scratch: peaks by bin, electrons of one bin by wire, candidates of one bin, random points."""
 
-    first: IntArray  # (32 * 311 + 1,)
+    first: IntArray  # (312,)
     order: IntArray
-    head: IntArray  # (311, 256)
+    head: IntArray  # (256,), 0 for none, else a number from 1
     next: IntArray
     pairs: IntArray  # (n, 3): wire, peak, free
     size: FloatArray
+    noise: IntArray  # (311,)
 
 
 def new_matching(electrons: int, peaks: int) -> Matching:
     """Empty work space for as many electrons and peaks."""
     n = _MOST_CANDIDATES
-    return Matching(
-        np.zeros(COLUMNS * BINS + 1, np.int64),
-        np.empty(peaks, np.int64),
-        np.full((BINS, WIRES), -1, np.int32),
-        np.empty(electrons, np.int32),
-        np.empty((n, 3), np.int32),
-        np.empty(n, np.float32),
-    )
+    room = {
+        "first": (np.uint32, (BINS + 1,)), "order": (np.uint32, (peaks,)),
+        "head": (np.uint32, (WIRES,)), "next": (np.uint32, (electrons,)),
+        "pairs": (np.int32, (n, 3)), "size": (np.float32, (n,)), "noise": (np.int64, (BINS,)),
+    }  # fmt: skip
+    return cast("Matching", blank(room))
 
 
 @kernel
 def make_points(
-    chamber: Chamber, place: IntArray, value: FloatArray, n_electrons: int, hits: Hits, m: Matching,
-    out: FloatArray, state: IntArray,
+    chamber: Chamber, electrons: Electrons, hits: Hits, m: Matching, out: np.ndarray,
+    state: IntArray,
 ) -> int:  # fmt: skip
-    """Write the event's points, in time order, as rows of `out` (see `records.POINT_COLUMNS`).
+    """Write the event's points, in time order, as columns of `out` (see `records.POINT_COLUMNS`).
 
     Returns how many; -1 if they do not fit into `out`, or the pairs of a bin into `m`.
     """
     _index_peaks(hits.place, hits.n_peaks[0], m.first, m.order)
-    for i in range(n_electrons):
-        b, w = place[i, BIN], place[i, WIRE]
-        m.next[i], m.head[b, w] = m.head[b, w], i
-    noise_share, n = chamber.noise_points / BINS, 0
+    m.noise[:] = 0
+    for _ in range(poisson(chamber.noise_points, state)):
+        m.noise[int(upper(next_bits(state)) * BINS)] += 1
+    n = 0
     for b in range(BINS):
-        count = _candidates(hits, b, m.first, m.order, m.pairs, m.size)
+        count = _candidates(hits, b, m)
         if count == m.size.size:
-            n = -1
-            break
+            return -1
         if not chamber.pair_all:
             _one_to_one(hits.value, m.pairs, m.size, count)
         if count:
-            n = _emit(chamber, place, value, hits, b, count, m, out, n)
-        for _ in range(poisson(noise_share, state)):
+            _list(electrons, b, m)
+            n = _emit(chamber, electrons, hits, b, count, m, out, n)
+        for _ in range(m.noise[b]):
             n = _noise_point(chamber, b, out, n, state)
-    m.head[:] = -1
-    return n if n < out.shape[0] else -1
+    return n if n < out.shape[1] else -1
 
 
 @kernel
 def _index_peaks(place: IntArray, n: int, first: IntArray, order: IntArray) -> None:
-    """Counting sort of the peaks by column and bin."""
+    """Counting sort of the peaks by bin."""
     first[:] = 0
     for i in range(n):
-        first[place[i, COLUMN] * BINS + place[i, PEAK_BIN] + 1] += 1
-    for k in range(COLUMNS * BINS):
-        first[k + 1] += first[k]
+        first[place[i, PEAK_BIN] + 1] += 1
+    for b in range(BINS):
+        first[b + 1] += first[b]
     for i in range(n - 1, -1, -1):
-        cell = place[i, COLUMN] * BINS + place[i, PEAK_BIN] + 1
-        first[cell] -= 1
-        order[first[cell]] = i
-    for k in range(COLUMNS * BINS):
-        first[k] = first[k + 1]
-    first[COLUMNS * BINS] = n
+        b = place[i, PEAK_BIN] + 1
+        first[b] -= 1
+        order[first[b]] = i
+    for b in range(BINS):
+        first[b] = first[b + 1]
+    first[BINS] = n
 
 
 @kernel
-def _candidates(
-    hits: Hits, b: int, first: IntArray, order: IntArray, pairs: IntArray, size: FloatArray
-) -> int:
+def _candidates(hits: Hits, b: int, m: Matching) -> int:
     """Pairs of a wire hit of this bin with pad peaks of its column, in this bin and the next."""
-    busy, wire_size, place, n = hits.busy, hits.wire_size, hits.place, 0
-    for column in range(COLUMNS):
-        if busy[b, column]:
-            for wire in range(column * WIRES_PER_COLUMN, (column + 1) * WIRES_PER_COLUMN):
-                if wire_size[b, wire] > 0:
-                    start = n
-                    n = _pairs(place, b, column, wire, first, order, pairs, n)
-                    for k in range(start, n):
-                        size[k] = wire_size[b, wire]
+    n = 0
+    for hit in range(hits.first_wire[b], hits.first_wire[b + 1]):
+        start = n
+        n = _pairs(hits.place, b, hits.wire[hit], m, n)
+        for k in range(start, n):
+            m.size[k] = hits.wire_size[hit]
     return n
 
 
 @kernel
-def _pairs(
-    place: IntArray, b: int, column: int, wire: int, first: IntArray, order: IntArray,
-    pairs: IntArray, n: int,
-) -> int:  # fmt: skip
-    start = n
+def _pairs(place: IntArray, b: int, wire: int, m: Matching, n: int) -> int:
+    pairs, start, column = m.pairs, n, wire // WIRES_PER_COLUMN
     for other in (b, b - 1, b + 1):
         if other < 0 or other >= BINS:
             continue
-        cell = column * BINS + other
-        for k in range(first[cell], first[cell + 1]):
-            peak = order[k]
+        for k in range(m.first[other], m.first[other + 1]):
+            peak = m.order[k]
+            if place[peak, COLUMN] != column:
+                continue
             if n < pairs.shape[0] and not _known(place, pairs, start, n, peak):
                 pairs[n, _WIRE], pairs[n, _PEAK], pairs[n, _FREE] = wire, peak, 1
                 n += 1
@@ -192,27 +184,35 @@ def _match(value: FloatArray, pairs: IntArray, size: FloatArray, start: int, end
 
 
 @kernel
+def _list(electrons: Electrons, b: int, m: Matching) -> None:
+    """Linked lists of the bin's electrons by wire."""
+    m.head[:] = 0
+    for i in range(electrons.first[b], electrons.first[b + 1]):
+        wire = electrons.place[i, WIRE]
+        m.next[i], m.head[wire] = m.head[wire], i + 1
+
+
+@kernel
 def _emit(
-    chamber: Chamber, place: IntArray, value: FloatArray, hits: Hits, b: int, count: int,
-    m: Matching, out: FloatArray, n: int,
+    chamber: Chamber, electrons: Electrons, hits: Hits, b: int, count: int, m: Matching,
+    out: FloatArray, n: int,
 ) -> int:  # fmt: skip
     """Points of one bin; neighbouring wires on one pad row make one, on the strongest wire."""
-    by_time, errors, scale = chamber.assumed.by_time, chamber.errors, chamber.pad_numbers[4]
-    merge, peaks, peak_value = chamber.merge_adjacent, hits.place, hits.value
-    pairs, sizes, head, following = m.pairs, m.size, m.head, m.next
+    errors, scale = chamber.errors, chamber.pad_numbers[4]
+    peak_value, pairs, sizes = hits.value, m.pairs, m.size
     for k in range(count):
         if not pairs[k, _FREE]:
             continue
         best, size = k, sizes[k]
-        if merge:
-            best, size = _merged(peaks, count, pairs, sizes, k)
+        if chamber.merge_adjacent:
+            best, size = _merged(hits.place, count, pairs, sizes, k)
         wire, peak = pairs[best, _WIRE], pairs[best, _PEAK]
         pairs[best, _FREE] = 0
         z = peak_value[peak, PEAK_Z]
-        if n < out.shape[0] and _point(by_time, errors, wire, b, z, out[n]):
-            out[n, 4] = sqrt(peak_value[peak, PEAK_SIGMA_Z] ** 2 + errors[1] ** 2)
-            out[n, 6], out[n, 7] = size, peak_value[peak, PEAK_SIZE] * scale
-            out[n, 10] = _maker(place, value, head, following, wire, b, z)
+        if n < out.shape[1] and _point(chamber, wire, b, z, out, n):
+            out[4, n] = sqrt(peak_value[peak, PEAK_SIGMA_Z] ** 2 + errors[1] ** 2)
+            out[6, n], out[7, n] = size, peak_value[peak, PEAK_SIZE] * scale
+            out[10, n] = _maker(electrons, m, wire, b, z)
             n += 1
     return n
 
@@ -238,48 +238,59 @@ def _merged(
 
 
 @kernel
-def _point(
-    by_time: FloatArray, errors: FloatArray, wire: int, b: int, z: float, row: FloatArray
-) -> bool:
+def _point(chamber: Chamber, wire: int, b: int, z: float, out: FloatArray, n: int) -> bool:
     """Place a point at the wire's centre and the bin's, less the assumed drift; False if outside
     it."""
-    t = (b + 0.5) * BIN_NS
-    r, gained, radial, turning = origin(by_time, t, z)
+    errors, t = chamber.errors, (b + 0.5) * BIN_NS
+    r, gained, radial, turning = origin(chamber.assumed_by_time, t, z)
     if not r > 0:
         return False
-    phi = (wire + 0.5) * PITCH_RAD - gained
-    row[0], row[1], row[2] = r * cos(phi), r * sin(phi), z
+    c, s = _turned_back(chamber.wire_direction[wire], gained)
+    out[0, n], out[1, n], out[2, n] = r * c, r * s, z
     depth = max(ANODE_RADIUS_MM - r, 0.0)
     angle2 = _QUANTUM_RAD**2 + (turning * _QUANTUM_NS) ** 2
     time2 = _QUANTUM_NS**2 + errors[0] * errors[0]
-    row[3] = sqrt(r * r * angle2 + errors[3] * depth)
-    row[5] = sqrt(radial * radial * time2 + errors[2] * depth)
-    row[8], row[9] = t, wire
+    out[3, n] = sqrt(r * r * angle2 + errors[3] * depth)
+    out[5, n] = sqrt(radial * radial * time2 + errors[2] * depth)
+    out[8, n], out[9, n] = t, wire
     return True
 
 
 @kernel
-def _maker(
-    place: IntArray,
-    value: FloatArray,
-    head: IntArray,
-    following: IntArray,
-    wire: int,
-    b: int,
-    z: float,
-) -> int:
+def _turned_back(direction: FloatArray, angle: float) -> tuple[float, float]:
+    """A unit vector (cos, sin) turned by -angle; to 1e-10 for the drift's angles, below 0.2 rad."""
+    q = angle * angle
+    c = 1 - q / 2 * (1 - q / 12 * (1 - q / 30))
+    s = angle * (1 - q / 6 * (1 - q / 20 * (1 - q / 42)))
+    return direction[0] * c + direction[1] * s, direction[1] * c - direction[0] * s
+
+
+@kernel
+def _maker(electrons: Electrons, m: Matching, wire: int, b: int, z: float) -> int:
     """Track of the largest avalanche near a point; -1 if there is none (a ghost)."""
-    for other in (b, b - 1, b + 1):
-        if other < 0 or other >= BINS:
-            continue
-        best, track, i = 0.0, -1, head[other, wire]
-        while i >= 0:
-            if abs(value[i, ZED] - z) < _TRACK_REACH_MM and value[i, SIZE] > best:
-                best, track = value[i, SIZE], place[i, TRACK]
-            i = following[i]
-        if track >= 0:
-            return track
-    return -1
+    place, value, best, track = electrons.place, electrons.value, 0.0, -1
+    i = m.head[wire]
+    while i > 0:
+        k = i - 1
+        if abs(value[k, ZED] - z) < _TRACK_REACH_MM and value[k, SIZE] > best:
+            best, track = value[k, SIZE], place[k, TRACK]
+        i = m.next[k]
+    if track < 0 and b > 0:
+        track = _neighbour(electrons, wire, b - 1, z)
+    if track < 0 and b + 1 < BINS:
+        track = _neighbour(electrons, wire, b + 1, z)
+    return track
+
+
+@kernel
+def _neighbour(electrons: Electrons, wire: int, b: int, z: float) -> int:
+    """As `_maker`, of a bin whose electrons are not listed."""
+    place, value, best, track = electrons.place, electrons.value, 0.0, -1
+    for i in range(electrons.first[b], electrons.first[b + 1]):
+        near = place[i, WIRE] == wire and abs(value[i, ZED] - z) < _TRACK_REACH_MM
+        if near and value[i, SIZE] > best:
+            best, track = value[i, SIZE], place[i, TRACK]
+    return track
 
 
 @kernel
@@ -287,9 +298,9 @@ def _noise_point(chamber: Chamber, b: int, out: FloatArray, n: int, state: IntAr
     """A random point just above the thresholds."""
     wire, z = int(WIRES * uniform(state)) % WIRES, HALF_LENGTH_MM * (2 * uniform(state) - 1)
     least, pad_least = chamber.wire_numbers[2], chamber.pad_numbers[2]
-    if n < out.shape[0] and _point(chamber.assumed.by_time, chamber.errors, wire, b, z, out[n]):
-        out[n, 4], out[n, 6] = 2.0, least * (1 + exponential(state))
-        out[n, 7] = pad_least * chamber.pad_numbers[4] * (1 + exponential(state))
-        out[n, 10] = -1
+    if n < out.shape[1] and _point(chamber, wire, b, z, out, n):
+        out[4, n], out[6, n] = 2.0, least * (1 + exponential(state))
+        out[7, n] = pad_least * chamber.pad_numbers[4] * (1 + exponential(state))
+        out[10, n] = -1
         n += 1
     return n

@@ -3,7 +3,7 @@ chain."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numba
 import numpy as np
@@ -24,9 +24,11 @@ from blackett.alphag.digitise.draws import next_bits, thirteen
 from blackett.alphag.digitise.electrons import BIN, PHASE, SIZE, WIRE, ZED
 from blackett.alphag.digitise.hits import add_peak
 from blackett.alphag.geometry.compiled import kernel
+from blackett.alphag.transport.apparatus import blank
 
 if TYPE_CHECKING:
     from blackett.alphag.digitise.chamber import Chamber
+    from blackett.alphag.digitise.electrons import Electrons
     from blackett.alphag.digitise.hits import Hits
     from blackett.arrays import FloatArray, IntArray
 
@@ -38,43 +40,42 @@ _OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": True, "_nrt": Fa
 _vector = numba.njit(cache=True, **_OPTIONS)
 
 
-class Board(NamedTuple):
+class Board(Protocol):
     """Charge and signals of all channels of one event."""
 
     wire_charge: np.ndarray  # (256, 311)
     wire_signal: np.ndarray  # (256, 311) without, and
     wire_seen: np.ndarray  # (256, 311) with cross-talk, noise and saturation
     wire_active: np.ndarray  # (256,) 1 charge, 2 only near it
+    wire_hits: np.ndarray  # (256,) whether the signal passes the threshold
+    wire_size: np.ndarray  # (256, 311), deconvolved
     pad_charge: np.ndarray  # (32, 576, 311)
     pad_size: np.ndarray  # (32, 576, 311), deconvolved
     pad_active: np.ndarray  # (32, 576)
-    wave: np.ndarray  # (2, 311) scratch
+    wave: np.ndarray  # (311,) scratch
 
 
 def new_board() -> Board:
     """Empty work space."""
-    pads = (COLUMNS, ROWS, BINS)
-    return Board(
-        np.zeros((WIRES, BINS), np.float32),
-        np.zeros((WIRES, BINS), np.float32),
-        np.zeros((WIRES, BINS), np.float32),
-        np.zeros(WIRES, np.int8),
-        np.zeros(pads, np.float32),
-        np.zeros(pads, np.float32),
-        np.zeros(pads[:2], np.int8),
-        np.empty((2, BINS), np.float32),
-    )
+    wires, pads = (np.float32, (WIRES, BINS)), (np.float32, (COLUMNS, ROWS, BINS))
+    room = {
+        "wire_charge": wires, "wire_signal": wires, "wire_seen": wires, "wire_size": wires,
+        "wire_active": (np.int8, (WIRES,)), "wire_hits": (np.int8, (WIRES,)),
+        "pad_charge": pads, "pad_size": pads, "pad_active": (np.int8, (COLUMNS, ROWS)),
+        "wave": (np.float32, (BINS,)),
+    }  # fmt: skip
+    return cast("Board", blank(room))
 
 
 @kernel
 def hits_from_waveforms(
-    chamber: Chamber, place: IntArray, value: FloatArray, n: int, board: Board, hits: Hits,
-    state: IntArray,
-) -> None:  # fmt: skip
-    """Wire hits and pad peaks of n electrons by way of their waveforms."""
-    _collect(chamber, place, value, n, board)
+    chamber: Chamber, electrons: Electrons, board: Board, hits: Hits, state: IntArray
+) -> None:
+    """Wire hits and pad peaks of an event's electrons by way of their waveforms."""
+    _collect(chamber, electrons.place, electrons.value, electrons.first[BINS], board)
     _wire_signals(chamber, board, state)
     _wire_hits(chamber, board, hits)
+    hits.n_peaks[0] = 0
     for column in range(COLUMNS):
         for row in range(ROWS):
             if board.pad_active[column, row]:
@@ -217,22 +218,28 @@ def _wire_signals(chamber: Chamber, board: Board, state: IntArray) -> None:
 def _wire_hits(chamber: Chamber, board: Board, hits: Hits) -> None:
     """Undo the cross-talk, deconvolve and apply thresholds."""
     threshold, least = chamber.wire_numbers[1], chamber.wire_numbers[2]
-    wave, sizes = board.wave[0], board.wave[1]
+    wave = board.wave
     for w in range(WIRES):
-        if not board.wire_active[w] or _largest(board.wire_seen[w]) < threshold:
+        board.wire_hits[w] = board.wire_active[w] and _largest(board.wire_seen[w]) >= threshold
+        if not board.wire_hits[w]:
             continue
         _scale(board.wire_seen[w], chamber.unfolding[_REACH], wave)
         _add_neighbours(
             board.wire_seen, board.wire_active, w, chamber.unfolding[_REACH + 1 :], wave
         )
         _scale(wave, chamber.wire_calibration[w] / WIRE_PEAK_COUNTS, wave)
+        sizes = board.wire_size[w]
         deconvolve(
             wave, chamber.wire_response, chamber.windows[0], chamber.windows[1], least / 2, sizes
         )
-        for b in range(BINS):
-            if sizes[b] >= least:
-                hits.wire_size[b, w] = sizes[b]
-                hits.busy[b, w // WIRES_PER_COLUMN] = 1
+    n = 0
+    for b in range(BINS):
+        hits.first_wire[b] = n
+        for w in range(WIRES):
+            if board.wire_hits[w] and board.wire_size[w, b] >= least:
+                hits.wire[n], hits.wire_size[n] = w, board.wire_size[w, b]
+                n += 1
+    hits.first_wire[BINS] = n
 
 
 @kernel
@@ -242,7 +249,7 @@ def _pad_sizes(chamber: Chamber, column: int, row: int, board: Board, state: Int
     noise, threshold, least, full_scale, per_size = (
         numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     )  # fmt: skip
-    gain, wave, sizes = chamber.pad_gain[column, row], board.wave[0], board.pad_size[column, row]
+    gain, wave, sizes = chamber.pad_gain[column, row], board.wave, board.pad_size[column, row]
     sizes[:] = 0
     if gain == 0:
         return

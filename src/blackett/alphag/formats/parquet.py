@@ -62,8 +62,7 @@ def _writer(path: Path, metadata: Mapping[str, str]) -> Iterator[Any]:
             writer = pq.ParquetWriter(
                 path,
                 schema,
-                compression="zstd",
-                compression_level=1,
+                compression="snappy",
                 use_dictionary=False,
                 column_encoding=_encodings(schema),
                 write_statistics=[c.name for c in schema if not pa.types.is_nested(c.type)],

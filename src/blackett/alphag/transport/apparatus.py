@@ -16,9 +16,11 @@ from blackett.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import DTypeLike
+
     from blackett.arrays import FloatArray, IntArray
 
-__all__ = ["Apparatus", "Settings", "build_apparatus", "record"]
+__all__ = ["Apparatus", "Settings", "blank", "build_apparatus", "record"]
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,18 @@ def build_apparatus(settings: Settings) -> Apparatus:
     return cast("Apparatus", record(arrays))
 
 
-def record(arrays: Mapping[str, FloatArray | IntArray | np.float64]) -> np.void:
+def record(arrays: Mapping[str, np.ndarray | np.generic]) -> np.void:
     """One numpy record that holds a copy of all arrays."""
-    kinds = [(name, a.dtype, a.shape) for name, a in arrays.items()]
-    made = np.zeros(1, np.dtype(kinds, align=True))
+    made = blank({name: (a.dtype, a.shape) for name, a in arrays.items()})
     for name, array in arrays.items():
-        made[name][0] = array
-    return cast("np.void", made[0])
+        made[name] = array
+    return made
+
+
+def blank(fields: Mapping[str, tuple[DTypeLike, tuple[int, ...]]]) -> np.void:
+    """One numpy record of zeros with fields of these types and shapes.
+
+    Compiled code takes it as a pointer and knows the shapes; memory is used where it is written to.
+    """
+    kinds = np.dtype([(name, *field) for name, field in fields.items()], align=True)
+    return cast("np.void", np.zeros(1, kinds)[0])

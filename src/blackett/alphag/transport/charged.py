@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import cos, log, sqrt
+from math import log, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,10 +75,11 @@ if TYPE_CHECKING:
 __all__ = ["follow_charged"]
 
 _PUSH_MM = 1e-4  # past a boundary
-_TURN = 0.1  # largest angle (rad) turned in a step outside the gas
-_SAGITTA_MM = 0.1  # of a step in the gas
+_TURN = 0.1  # largest angle (rad) turned in a step in solids
+_SAGITTA_MM = 0.1  # of a step in the gas; in vacuum, whichever of the two is longer
 _LOSS = 0.15  # largest share of its energy that a particle loses in a step
 _VACUUM_STEP_MM = 30.0
+_FRESH = 0.002  # change of kinetic energy after which loss and rates are taken anew
 _BAR_PITCH = 2 * np.pi / BAR_COUNT
 
 
@@ -91,25 +92,45 @@ def follow_charged(
     Returns how it ended; `s` is left as it was there.
     """
     mass = mass_of(pdg)
-    rates = scratch.rates
-    while True:
-        i, j = locate(world, s[X], s[Y], s[Z])
-        if i < 0:
-            return ESCAPED
-        m = world.material[i, j]
-        if s[ENERGY] - mass < _threshold(world, m, pdg, s):
+    rates, known, known_m, loss, total = scratch.rates, -1.0, -1, 0.0, 0.0
+    i, j = locate(world, s[X], s[Y], s[Z])
+    while i >= 0:
+        m, kinetic = world.material[i, j], s[ENERGY] - mass
+        if kinetic < _threshold(world, m, pdg, s):
             return _stop(world, s, pdg, mass, m, scratch, rng)
         if _given_up(world, s, scratch):
             return ABANDONED
-        loss = _mean_loss(world, m, pdg, s[ENERGY])
+        if m != known_m or abs(kinetic - known) > _FRESH * kinetic:
+            loss = _mean_loss(world, m, pdg, s[ENERGY])
+            total = _fill_rates(world, m, pdg, mass, s[ENERGY], rates)
+            known, known_m = kinetic, m
         step = _step_limit(world, s, mass, i, j, m, loss)
-        total = _fill_rates(world, m, pdg, mass, s[ENERGY], rates)
         distance = -log(1 - rng.random()) / total if total > 0 else 1e9
         _advance(world, s, pdg, mass, m, min(step, distance), loss, scratch, rng)
         if distance <= step:
             end = _happen(world, s, pdg, m, rates, scratch, rng)
             if end > 0:
                 return end
+        i, j = _relocated(world, i, j, s[X], s[Y], s[Z])
+    return ESCAPED
+
+
+@kernel
+def _relocated(world: Apparatus, i: int, j: int, x: float, y: float, z: float) -> tuple[int, int]:
+    """As `locate`, from the slice and shell of a point nearby."""
+    r = sqrt(x * x + y * y)
+    if r >= world.r_edges[0, -1] or z < world.z_edges[0] or z >= world.z_edges[-1]:
+        return -1, -1
+    while z >= world.z_edges[i + 1]:
+        i += 1
+    while z < world.z_edges[i]:
+        i -= 1
+    j = min(j, world.shells[i] - 1)
+    while j + 1 < world.shells[i] and r >= world.r_edges[i, j + 1]:
+        j += 1
+    while r < world.r_edges[i, j]:
+        j -= 1
+    return i, j
 
 
 @kernel
@@ -166,9 +187,10 @@ def _step_limit(
     step = boundary + _PUSH_MM
     p = momentum_of(s[ENERGY], mass)
     radius = p / (CURVATURE * world.b_max)
-    step = min(step, sqrt(8 * _SAGITTA_MM * radius) if m == GAS else _TURN * radius)
+    bent = sqrt(8 * _SAGITTA_MM * radius)
     if world.table[m, DENSITY] == 0:
-        return min(step, _VACUUM_STEP_MM)
+        return min(step, max(bent, _TURN * radius), _VACUUM_STEP_MM)
+    step = min(step, bent if m == GAS else _TURN * radius)
     step = min(step, world.gas_step if m == GAS else world.solid_step)
     if loss > 0:
         step = min(step, max(_LOSS * (s[ENERGY] - mass) / loss, 1e-3))
@@ -244,8 +266,7 @@ def _fluctuated(
     cut = min(world.delta_solid, 0.5 * energy)
     variance = world.table[m, IONISATION] / (2 * beta2) * step * cut
     width = min(sqrt(variance), mean / 2)
-    normal = sqrt(-2 * log(1 - rng.random())) * cos(2 * np.pi * rng.random())
-    return max(mean + width * normal, 0.0)
+    return max(mean + width * rng.standard_normal(), 0.0)
 
 
 @kernel

@@ -127,7 +127,7 @@ def run(
     Returns the columns of `Raw` and whether a stack ran over.
     """
     s = np.zeros(STATE_SIZE)
-    rows = 64 * offsets.size
+    rows = 64 * offsets.size  # roomier than usual: memory not written to costs nothing
     tracks: FloatArray
     segments: FloatArray
     bars: FloatArray
@@ -135,7 +135,7 @@ def run(
     segment_track: IntArray
     bar_track: IntArray
     tracks, kinds = np.empty((rows, TRACK_SIZE)), np.empty((rows, _KIND_SIZE), np.int64)
-    segments, segment_track = np.empty((4 * rows, SEGMENT_SIZE)), np.empty((4 * rows, 1), np.int64)
+    segments, segment_track = np.empty((8 * rows, SEGMENT_SIZE)), np.empty((8 * rows, 1), np.int64)
     bars, bar_track = np.empty((rows, BAR_SIZE)), np.empty((rows, 1), np.int64)
     n, n_seg, n_bar = 0, 0, 0
     for event in range(offsets.size - 1):

@@ -13,11 +13,12 @@ import numpy as np
 
 from blackett.alphag.geometry.compiled import kernel
 
-__all__ = ["boosted_energy_momentum", "deflected", "helix_step", "isotropic_direction"]
+__all__ = ["boosted_energy_momentum", "deflected", "helix_step", "isotropic_direction", "kicked"]
 
 CURVATURE: Final = 0.299792458
 """Curvature (1/mm) of a particle of charge 1 with 1 MeV/c in 1 T."""
 _STRAIGHT = 1e-9
+_SMALL = 0.25**2
 
 
 @kernel
@@ -30,12 +31,15 @@ def helix_step(
     k = CURVATURE * charge_over_p * b
     if abs(k) < _STRAIGHT:
         return x + step * ux, y + step * uy, z + step * uz, ux, uy, uz
-    hx, hy, hz = bx / b, by / b, bz / b
+    inverse = 1 / b
+    hx, hy, hz = bx * inverse, by * inverse, bz * inverse
     along = ux * hx + uy * hy + uz * hz
     px, py, pz = ux - along * hx, uy - along * hy, uz - along * hz
     cx, cy, cz = uy * hz - uz * hy, uz * hx - ux * hz, ux * hy - uy * hx
-    s, c = sin(k * step), cos(k * step)
-    a1, a2, a3 = s / k, (1 - c) / k, along * step
+    turn = k * step
+    sine, cosine = _sine_over(turn), _versine_over(turn)
+    s, c = turn * sine, 1 - turn * cosine
+    a1, a2, a3 = step * sine, step * cosine, along * step
     return (
         x + a1 * px + a2 * cx + a3 * hx,
         y + a1 * py + a2 * cy + a3 * hy,
@@ -47,19 +51,56 @@ def helix_step(
 
 
 @kernel
+def _sine_over(x: float) -> float:
+    """sin(x) / x, by its series below 0.25, where that is exact to rounding."""
+    q = x * x
+    if q < _SMALL:
+        return 1 - q / 6 * (1 - q / 20 * (1 - q / 42 * (1 - q / 72)))
+    return sin(x) / x
+
+
+@kernel
+def _versine_over(x: float) -> float:
+    """(1 - cos(x)) / x, by its series below 0.25."""
+    q = x * x
+    if q < _SMALL:
+        return x / 2 * (1 - q / 12 * (1 - q / 30 * (1 - q / 56 * (1 - q / 90))))
+    return (1 - cos(x)) / x
+
+
+@kernel
 def deflected(
     ux: float, uy: float, uz: float, cos_theta: float, phi: float
 ) -> tuple[float, float, float]:
     """The unit vector at polar angle theta and azimuth phi about a unit vector."""
     sin_theta = sqrt(max(1 - cos_theta * cos_theta, 0.0))
-    a, b = sin_theta * cos(phi), sin_theta * sin(phi)
+    return tilted(ux, uy, uz, sin_theta * cos(phi), sin_theta * sin(phi), cos_theta)
+
+
+@kernel
+def kicked(
+    ux: float, uy: float, uz: float, angle_x: float, angle_y: float
+) -> tuple[float, float, float]:
+    """A unit vector turned by an angle (at most pi) whose projections on two axes are given."""
+    angle = min(sqrt(angle_x * angle_x + angle_y * angle_y), np.pi)
+    scale = _sine_over(angle)
+    cosine = 1 - angle * _versine_over(angle)
+    return tilted(ux, uy, uz, scale * angle_x, scale * angle_y, cosine)
+
+
+@kernel
+def tilted(
+    ux: float, uy: float, uz: float, a: float, b: float, c: float
+) -> tuple[float, float, float]:
+    """The unit vector with components a, b across a unit vector and c along it."""
     t = sqrt(ux * ux + uy * uy)
     if t < 1e-9:
         sign = 1.0 if uz > 0 else -1.0
-        return a, b * sign, cos_theta * sign
-    vx = cos_theta * ux + (a * ux * uz - b * uy) / t
-    vy = cos_theta * uy + (a * uy * uz + b * ux) / t
-    vz = cos_theta * uz - a * t
+        return a, b * sign, c * sign
+    inverse = 1 / t
+    vx = c * ux + (a * ux * uz - b * uy) * inverse
+    vy = c * uy + (a * uy * uz + b * ux) * inverse
+    vz = c * uz - a * t
     norm = 1 / sqrt(vx * vx + vy * vy + vz * vz)
     return vx * norm, vy * norm, vz * norm
 

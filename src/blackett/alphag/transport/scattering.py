@@ -16,7 +16,7 @@ import numpy as np
 from blackett.alphag.geometry.compiled import kernel
 from blackett.alphag.geometry.constants import FINE_STRUCTURE, HBAR_C_MEV_FM
 from blackett.alphag.transport.apparatus import MOLIERE, NUCLEAR_FM, SCREENING, Z_SCATTER
-from blackett.alphag.transport.motion import deflected
+from blackett.alphag.transport.motion import deflected, kicked
 
 if TYPE_CHECKING:
     from blackett.arrays import FloatArray
@@ -48,9 +48,10 @@ def scattered(
     split2 = min(max(chi_c2 / _HARD_PER_STEP - chi_a2, 0.0), 1.0)
     ratio = split2 / chi_a2
     variance = chi_c2 / 2 * (log(1 + ratio) - ratio / (1 + ratio))
-    theta2 = -2 * variance * log(1 - rng.random())
-    cos_theta = np.cos(min(sqrt(theta2), np.pi))
-    ux, uy, uz = deflected(ux, uy, uz, cos_theta, 2 * np.pi * rng.random())
+    width = sqrt(variance)
+    ux, uy, uz = kicked(
+        ux, uy, uz, width * rng.standard_normal(), width * rng.standard_normal()
+    )  # fmt: skip
     mean, path = chi_c2 / (split2 + chi_a2), 0.0
     while True:  # a Poisson number: exponential gaps that fit into the mean
         path -= log(1 - rng.random())

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from blackett.alphag import formats, network, pear, preparation
 from blackett.alphag.cloud import cloud
 from blackett.alphag.event import BarHits, EventBatch, SpacePoints, joined
-from blackett.alphag.preparation.layout import Line, Point, Track, Whole
+from blackett.alphag.preparation.layout import LINES, Line, Point, Track, Whole
 from blackett.alphag.reconstruction import (
     preset,
     reconstruct,
@@ -53,7 +53,9 @@ def vertex_graph(tracks: int | str = "tracks", scale: float = 24.0) -> onnx.Mode
     inputs = [
         helper.make_tensor_value_info("tracks", TensorProto.FLOAT, ["events", tracks, len(Track)]),
         helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["events", tracks]),
-        helper.make_tensor_value_info("lines", TensorProto.FLOAT, ["events", tracks, len(Line)]),
+        helper.make_tensor_value_info(
+            "lines", TensorProto.FLOAT, ["events", tracks, LINES, len(Line)]
+        ),
         helper.make_tensor_value_info("points", TensorProto.FLOAT, ["rows", len(Point)]),
         helper.make_tensor_value_info("slot", TensorProto.INT64, ["rows"]),
         helper.make_tensor_value_info("event", TensorProto.FLOAT, ["events", len(Whole)]),
@@ -298,7 +300,8 @@ def test_foreign_networks_are_refused(tmp_path: Path) -> None:
 
 def test_model_casts_to_the_networks_types_and_keeps_its_lengths(ours: network.Settings) -> None:
     model = Model.load(*(Path(ours.folder) / f"vertex.{end}" for end in ("onnx", "json")))
-    shapes = [(2, 3, len(Track)), (2, 3), (2, 3, len(Line)), (5, len(Point)), (5,), (2, len(Whole))]
+    shapes = [(2, 3, len(Track)), (2, 3), (2, 3, LINES, len(Line)), (5, len(Point)), (5,),
+              (2, len(Whole))]  # fmt: skip
     given = [np.zeros(shape) for shape in shapes]  # float64, slots too
     assert model.run(*given)["position"].shape == (2, 3)
     with pytest.raises(InputError, match="the network takes"):

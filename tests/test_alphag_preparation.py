@@ -14,8 +14,10 @@ from blackett.alphag.event import BarHits, EventBatch, SpacePoints, joined
 from blackett.alphag.geometry import ray_thickness
 from blackett.alphag.particles import mass_of
 from blackett.alphag.preparation import DEFAULT, MOST_KEPT, Prepared, Settings, prepare
-from blackett.alphag.preparation.layout import Line, Point, Track, Whole
+from blackett.alphag.preparation.inwards import LEAVING_MM
+from blackett.alphag.preparation.layout import LINES, Line, Point, Track, Whole
 from blackett.alphag.simulation import RECIPES, simulate_batches
+from blackett.alphag.transport import Process
 from blackett.errors import InputError
 from blackett.seeds import generator
 
@@ -72,7 +74,7 @@ def test_shapes_and_finite_numbers() -> None:
     prepared, n = seen(), len(disc())
     most = prepared.tracks.shape[1]
     assert prepared.tracks.shape == (n, most, len(Track)) and 1 <= most <= MOST_KEPT
-    assert prepared.lines.shape == (n, most, len(Line))
+    assert prepared.lines.shape == (n, most, LINES, len(Line))
     assert prepared.points.shape == (len(disc().points), len(Point))
     assert prepared.event.shape == (n, len(Whole))
     for name in ("tracks", "mask", "lines", "points", "event"):
@@ -141,17 +143,17 @@ def test_a_turn_about_z_turns_the_lines_alone() -> None:
     t = min(before.tracks.shape[1], after.tracks.shape[1])
     off = np.abs(before.tracks[same, :t] - after.tracks[same, :t]).max(axis=(1, 2))
     assert np.percentile(off, 85) < 0.02
-    x, y = before.lines[..., Line.x], before.lines[..., Line.y]
+    x, y = before.lines[..., 0, Line.x], before.lines[..., 0, Line.y]
     x, y = np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y
-    away = np.hypot(x[same, :t] - after.lines[same, :t, Line.x],
-                    y[same, :t] - after.lines[same, :t, Line.y])  # fmt: skip
+    away = np.hypot(x[same, :t] - after.lines[same, :t, 0, Line.x],
+                    y[same, :t] - after.lines[same, :t, 0, Line.y])  # fmt: skip
     assert np.percentile(away.max(axis=1), 85) < 0.05
 
 
 def test_lines_pass_the_vertex_as_well_as_they_say() -> None:
     """Pulls of pions with fit and scattering at their true momentum."""
     event, slot, row = primary_pions()
-    lines = seen().lines[event, slot].astype(float)
+    lines = seen().lines[event, slot, 0].astype(float)
     across, along, s = distances(lines, disc().vertex_mm[event] - seen().anchor_mm[event])
     p = np.linalg.norm(disc().tracks.entry_momentum_mev[row], axis=1)
     scale = ((300 / p) ** 2 * (1 + (mass_of(211) / p) ** 2))[:, None]
@@ -166,24 +168,64 @@ def test_lines_pass_the_vertex_as_well_as_they_say() -> None:
 
 
 def test_curvature_mode_is_part_of_the_fits_covariance() -> None:
-    lines = seen().lines[seen().mask > 0].astype(float)
+    each = seen().lines[seen().mask > 0].astype(float)
+    lines = each.reshape(-1, len(Line))
     for mode, cov in (("a", "aa"), ("p", "pp"), ("z", "zz"), ("l", "ll")):
         part = lines[:, Line[f"mode_{mode}"]] ** 2
         assert (part <= lines[:, Line[f"cov_{cov}"]] * (1 + 1e-4) + 1e-9).all()
     # curvature is nearly all that is not known across
-    assert np.median(lines[:, Line.mode_a] ** 2 / lines[:, Line.cov_aa]) > 0.6
+    pions = each[:, 0]
+    assert np.median(pions[:, Line.mode_a] ** 2 / pions[:, Line.cov_aa]) > 0.6
+
+
+def test_photons_lines_lead_back_to_the_vertex() -> None:
+    """Electrons of photons that converted at the shields or beyond: the pion's helix misses."""
+    batch = disc()
+    event, slot, row = made_by()
+    pair = batch.tracks.made_by[row] == Process.PAIR
+    event, slot, row = event[pair], slot[pair], row[pair]
+    radius = np.hypot(*batch.tracks.start_mm[row, :2].T)
+    line = np.where(radius > 83, 1, 2)
+    flight = batch.tracks.start_mm[row] - batch.vertex_mm[event]
+    momentum = batch.tracks.momentum_mev[row]
+    cosine = (flight * momentum).sum(1)
+    cosine /= np.linalg.norm(flight, axis=1) * np.linalg.norm(momentum, axis=1)
+    used = (radius > 60) & (cosine > 0.98)  # of a photon straight from the vertex
+    assert used.sum() > 100
+    event, slot, line = event[used], slot[used], line[used]
+    vertex = batch.vertex_mm[event] - seen().anchor_mm[event]
+    straight, helix = (
+        distances(seen().lines[event, slot, k].astype(float), vertex)[0] for k in (line, 0)
+    )
+    assert np.median(np.abs(straight)) < 0.75 * np.median(np.abs(helix))
+
+
+def test_photons_lines_are_straight_and_scattered_by_what_lies_outside() -> None:
+    lines = seen().lines[seen().mask > 0].astype(float)
+    assert lines.shape[1] == LINES == 1 + len(LEAVING_MM)
+    assert not lines[:, 1:, Line.curvature].any() and lines[:, 0, Line.curvature].any()
+    kinks = lines[:, 1:, Line.kink_ll] / (1 + lines[:, 1:, Line.slope] ** 2) ** 2
+    assert (np.diff(kinks, axis=1) > -1e-9).all()
+    np.testing.assert_allclose(
+        lines[..., Line.cosine] ** 2 + lines[..., Line.sine] ** 2, 1, atol=1e-5
+    )
+    # closest to the axis: the place is across the heading
+    along = (
+        lines[..., Line.x] * lines[..., Line.cosine] + lines[..., Line.y] * lines[..., Line.sine]
+    )
+    assert np.abs(along[:, 1:]).max() < 1e-3
 
 
 def test_moving_a_line_along_its_mode_is_changing_momentum() -> None:
     """Pions' true curvature places the line better across than the nominal one."""
     event, slot, row = primary_pions()
-    lines, tracks = seen().lines[event, slot].astype(float), seen().tracks[event, slot]
+    lines, tracks = seen().lines[event, slot, 0].astype(float), seen().tracks[event, slot]
     momentum = disc().tracks.entry_momentum_mev[row].astype(float)
     charge = np.sign(disc().tracks.pdg[row])
     true = -charge * 0.299792458 * tracks[:, Track.field] / np.hypot(*momentum[:, :2].T)
     fitted = 1e-3 * np.sinh(tracks[:, Track.curvature])
     error = 1e-3 * np.exp(tracks[:, Track.log_curvature_error])
-    width = 0.299792458 * np.abs(tracks[:, Track.field]) * preparation._pion(DEFAULT).inverse_p
+    width = 0.299792458 * np.abs(tracks[:, Track.field]) * preparation._nominal(DEFAULT).inverse_p
     width *= np.hypot(1, lines[:, Line.slope])
     share = width**2 / (width**2 + error**2)
     t = (true - share * fitted) / (np.sqrt(share) * error)
@@ -211,7 +253,7 @@ def test_way_in_crosses_the_material_of_its_height() -> None:
     event, slot, _ = primary_pions()
     groups = (Track.thickness_wall, Track.thickness_shields, Track.thickness_coils,
               Track.thickness_inner)  # fmt: skip
-    tracks, lines = seen().tracks[event, slot], seen().lines[event, slot].astype(float)
+    tracks, lines = seen().tracks[event, slot], seen().lines[event, slot, 0].astype(float)
     # along a straight line from the closest approach; with steep lines the ends differ
     flat = (np.abs(lines[:, Line.slope]) < 1) & (np.hypot(lines[:, 0], lines[:, 1]) < 15)
     start = lines[flat, :3] + seen().anchor_mm[event[flat]]

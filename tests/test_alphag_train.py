@@ -17,6 +17,7 @@ from blackett import alphag
 from blackett.alphag.cloud import cloud
 from blackett.alphag.formats import read_parquet, write_parquet
 from blackett.alphag.preparation import MOST_KEPT, prepare
+from blackett.alphag.preparation.layout import Whole
 from blackett.alphag.train import find_recipe, read_recipe
 from blackett.alphag.train.recipe import Terms
 from blackett.alphag.train.sample import open_sample, order_of
@@ -29,9 +30,18 @@ pytest.importorskip("lightning")
 pytestmark = pytest.mark.xdist_group("learn")
 
 from blackett.alphag.models.slots import Answer  # noqa: E402
-from blackett.alphag.train.calibration import _Broken, knots_of  # noqa: E402
+from blackett.alphag.train import calibration  # noqa: E402
+from blackett.alphag.train.calibration import (  # noqa: E402
+    ENDS_MM,
+    LEVELS_MM,
+    SHARES,
+    _Broken,
+    ends_of,
+    knots_of,
+    levels_of,
+)
 from blackett.alphag.train.examples import SLOT_INPUTS, SlotExamples, z_scores  # noqa: E402
-from blackett.alphag.train.losses import CloudLoss, SlotLoss, log_density  # noqa: E402
+from blackett.alphag.train.losses import CloudLoss, SlotLoss, in_pieces, log_density  # noqa: E402
 from blackett.alphag.train.run import build, train  # noqa: E402
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "alphag"
@@ -252,13 +262,16 @@ def test_cosmics_teach_no_vertex_and_nothing_becomes_nan() -> None:
         part.requires_grad_(True)
 
     class Fixed(torch.nn.Module):
-        def answer(self, *_: torch.Tensor) -> Answer:
-            return found
+        def answer(self, *inputs: torch.Tensor) -> Answer:
+            rows = inputs[5][:, 0].long()
+            return Answer((found.steps[0][rows],), *(part[rows] for part in found[1:]))
 
     vertex = torch.zeros(4, 3).double()
     vertex[1] = torch.nan
-    batch = {name: torch.zeros(0) for name in SLOT_INPUTS}
-    batch |= {
+    batch = {
+        "tracks": torch.zeros(4, 2, 1), "mask": torch.ones(4, 2), "lines": torch.zeros(4, 2, 1, 1),
+        "points": torch.zeros(0, 1), "slot": torch.zeros(0).long(),
+        "event": torch.arange(4.0)[:, None],
         "vertex": vertex, "cosmic": torch.tensor([0.0, 1.0, 0.0, 0.0]).double(),
         "progress": torch.tensor([0.5]),
     }  # fmt: skip
@@ -293,6 +306,81 @@ def test_knots_mend_the_size_and_never_fall() -> None:
     np.testing.assert_allclose(np.exp(factor), 1.5, rtol=0.08)
     at, factor = knots_of(sigma, rng.normal(size=sigma.size))
     assert (np.diff(at + factor) >= -1e-12).all()
+
+
+def test_heavy_tails_share_the_miss_between_both_shares() -> None:
+    rng = np.random.default_rng(1)
+    sigma = np.full(20_000, 3.0)
+    residual = 3.0 * rng.standard_t(3, sigma.size)
+    at, factor = knots_of(sigma, residual)
+    pull = np.abs(residual) / (sigma * np.exp(np.interp(np.log(sigma), at, factor)))
+    one, two = (pull < 1).mean() - 0.6827, (pull < 1.96).mean() - 0.95
+    assert one > 0.005 and two < -0.005
+    assert one == pytest.approx(-two, abs=0.006)
+
+
+def test_ends_are_the_trimmed_means_and_the_middle_is_left() -> None:
+    rng = np.random.default_rng(1)
+    z = rng.uniform(-1100, 1100, 200_000)
+    bias = np.interp(np.abs(z), [800, 1100], [0.0, -1.2])  # inwards
+    tails = np.where(rng.random(z.size) < 0.01, -80.0, 0.0)
+    found = ends_of(bias + tails + 3 * rng.normal(size=z.size), z)
+    assert found.shape == ENDS_MM.shape and found[0] == 0
+    np.testing.assert_allclose(
+        found[1:], -np.interp(ENDS_MM[1:], [800, 1100], [0.0, -1.2]), atol=0.15
+    )
+
+
+def test_levels_keep_the_same_share_at_every_height() -> None:
+    rng = np.random.default_rng(1)
+    z = rng.uniform(-1100, 1100, 200_000)
+    logit = (1 + np.abs(z) / 1100) * rng.normal(size=z.size) + (z / 800) ** 2
+    for share, found in zip(SHARES, levels_of(logit, z), strict=True):
+        kept = logit < np.interp(np.abs(z), LEVELS_MM, found)
+        for a in range(-1100, 1100, 100):
+            inside = (z > a) & (z < a + 100)
+            assert kept[inside].mean() == pytest.approx(share, abs=0.012)
+
+
+def test_calibrated_network_moves_ends_and_levels() -> None:
+    class Fixed(torch.nn.Module):
+        def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            n = len(inputs[5])
+            covariance = torch.tensor([[4.0, 0.1, 4.0, 0.2, 0.3, 9.0]]).repeat(n, 1)
+            return torch.ones(n, 3), covariance, torch.full((n,), 2.0)
+
+    found = calibration.Calibration(
+        np.log([3.0]), np.log([1.5]), np.log([2.0]), np.log([2.0]),
+        np.array([0.0, 0.1, 0.2, 0.3, 0.4]),
+        np.stack([np.linspace(a, b, 7) for a, b in ((0, 1), (1, 1.5), (3, 4))]),
+        np.array([0.0, 3.0, 4.0]),
+    )  # fmt: skip
+    network = calibration.Calibrated(Fixed(), found)
+    event = torch.zeros(3, len(Whole))
+    event[:, Whole.anchor_z] = torch.tensor([0.2, -0.951, 1.099])
+    v, c, logit = network(*(torch.zeros(0) for _ in range(5)), event)
+    torch.testing.assert_close(v[:, 2], torch.tensor([1.0, 1 - 0.2, 1.4]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(v[:, :2], torch.ones(3, 2))
+    z = np.abs([201.0, -950.0, 1100.0])
+    expected = [np.interp(2.0, [np.interp(h, LEVELS_MM, row) for row in found.levels], [0, 3, 4])
+                for h in z]  # fmt: skip
+    np.testing.assert_allclose(logit, expected, rtol=1e-4)
+    expected = torch.tensor([16.0, 0.4, 16.0, 0.6, 0.9, 20.25])
+    torch.testing.assert_close(c, expected.repeat(3, 1))
+
+
+def test_pieces_of_a_batch_answer_like_the_whole(sample: Path, cache: Path) -> None:
+    opened = open_sample([sample], "tracks", cache)
+    examples = SlotExamples(OURS, opened, opened)
+    torch.manual_seed(1)
+    network = build(OURS.network).eval()
+    batch = {name: torch.from_numpy(values) for name, values in examples.batch(1).items()}
+    assert (batch["mask"].sum(1).diff() >= 0).all()
+    with torch.no_grad():
+        whole = network.answer(*(batch[name] for name in SLOT_INPUTS))
+        parts = in_pieces(network, batch)
+    for a, b in zip((whole.steps[-1], *whole[1:]), (parts.steps[-1], *parts[1:]), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-2)
 
 
 def test_broken_line_is_an_interpolation() -> None:
@@ -338,8 +426,10 @@ def test_served_and_prepared_answers_agree(trained, sample: Path, cache: Path) -
 
 
 def test_a_run_goes_on_to_the_same_weights(
-    trained, sample: Path, cache: Path, tmp_path: Path
+    trained, sample: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # the weights are compared: nothing is exported
+    monkeypatch.setattr("blackett.alphag.train.run.export", lambda *_: (tmp_path / "v.onnx", {}))
     short = replace(OURS, fit=replace(OURS.fit, steps=4))
     train(short, [sample], [sample], tmp_path, cache)
     train(OURS, [sample], [sample], tmp_path, cache, resume=True)
@@ -391,7 +481,7 @@ def test_verb_tells_its_progress_and_guards_the_folder(
 
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(
-        '[data]\nbatch = 20\nvalidation = 20\n[network]\nwidth = 8\nblocks = 1\npoints = 0\n'
+        '[data]\nbatch = 20\nvalidation = 20\npoints = 60\n[network]\nkind = "edges"\nwidth = 8\n'
         '[fit]\nsteps_per_epoch = 1\n',
         encoding="utf-8",
     )  # fmt: skip

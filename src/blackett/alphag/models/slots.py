@@ -1,12 +1,12 @@
 """Our network: a vertex fit that learns how far to trust each track.
 
 Every track has a slot with its features, its points and its nominal line; what no track uses has
-one more. Attention between the slots, told how the lines lie to each other, decides for two lines
-of each track (a charged particle's, and a photon's that converted) the weight, the scale of fit
-errors and of scattering, and small shifts; a weighted least squares layer (`vertex`) makes the
-vertex; the pulls go back to the slots, and again. The last slots give a correction along z in units
-of the layer's own error, the covariance around it, and the logit of a cosmic muon. A turn of the
-event about z turns the answer.
+one more. Attention between the slots, told how the lines lie to each other, decides for the lines
+of each track (a charged particle's, and those of a photon that converted in one of three groups of
+layers) the weight, the scale of fit errors and of scattering, and small shifts; a weighted least
+squares layer (`vertex`) makes the vertex; the pulls go back to the slots, and again. The last slots
+give a correction along z in units of the layer's own error, the covariance around it, and the logit
+of a cosmic muon. A turn of the event about z turns the answer.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from blackett.alphag.models.vertex import (
 )
 from blackett.alphag.preparation.layout import (
     EVENT_COLUMNS,
+    LINES,
     POINT_COLUMNS,
     TRACK_COLUMNS,
     Line,
@@ -40,12 +41,11 @@ __all__ = ["COMPONENTS", "Answer", "Shape", "SlotNetwork"]
 
 COMPONENTS = 3
 """Normal densities about one mean that make an answer: narrow, wide, wider."""
-_SPECIES = 2  # a charged particle's line, a photon's
-_KNOBS = 10  # of a line, see `_lines`
+_KNOBS = 9  # of a line, see `_lines`
 _PULLS = 5
 _PAIRS = 8
 _FAR = 8.0  # features beyond so many standard deviations count as this
-_CONVERSION_MM = 110.0
+_RARE = 3.0  # logit by which photons' lines begin with less weight
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,9 @@ def _pairs(lines: Tensor) -> Tensor:
 class SlotNetwork(nn.Module):
     """Arrays of `blackett.alphag.preparation` -> position, covariance and cosmic logit.
 
-    `forward` takes tracks (n, T, F), mask (n, T), lines (n, T, L), points (rows, C), slot (rows,)
-    and event (n, E) and gives position (n, 3) in mm relative to the anchor, covariance (n, 6) in
-    mm2, lower triangle by rows, and the logit (n,). `answer` gives all that a loss needs.
+    `forward` takes tracks (n, T, F), mask (n, T), lines (n, T, LINES, L), points (rows, C),
+    slot (rows,) and event (n, E) and gives position (n, 3) in mm relative to the anchor, covariance
+    (n, 6) in mm2, lower triangle by rows, and the logit (n,). `answer` gives all that a loss needs.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -197,11 +197,9 @@ class SlotNetwork(nn.Module):
         self.pooled_in = nn.Linear(shape.points + 1, width) if shape.points else None
         self.pairs = Pairs(shape.heads)
         self.blocks = nn.ModuleList(Block(width, shape.heads) for _ in range(shape.blocks))
-        self.knobs = nn.ModuleList(_quiet(width, _SPECIES * _KNOBS) for _ in range(shape.blocks))
+        self.knobs = nn.ModuleList(_quiet(width, LINES * _KNOBS) for _ in range(shape.blocks))
         self.priors = nn.ModuleList(_quiet(width, 2) for _ in range(shape.blocks))
-        self.pulls_in = nn.ModuleList(
-            nn.Linear(_SPECIES * _PULLS, width) for _ in range(shape.blocks)
-        )
+        self.pulls_in = nn.ModuleList(nn.Linear(LINES * _PULLS, width) for _ in range(shape.blocks))
         self.solved_in = nn.ModuleList(nn.Linear(3, width) for _ in range(shape.blocks))
         self.last = Block(width, shape.heads)
         self.head = nn.Sequential(nn.LayerNorm(2 * width), nn.Linear(2 * width, width), nn.GELU())
@@ -230,8 +228,8 @@ class SlotNetwork(nn.Module):
     ) -> Answer:  # fmt: skip
         """Everything that is said of the events."""
         x = self._slots(tracks, mask, points, slot, event)
-        bias = self.pairs(lines, mask)
-        v = torch.zeros_like(lines[:, 0, :3])
+        bias = self.pairs(lines[:, :, 0], mask)
+        v = torch.zeros_like(lines[:, 0, 0, :3])
         steps: list[Tensor] = []
         weight = mask
         for k, block in enumerate(self.blocks):
@@ -241,7 +239,7 @@ class SlotNetwork(nn.Module):
             found = solve(v, ways, 100 * prior[:, 0], torch.exp(11 + 4 * torch.tanh(prior[:, 1])))
             v = found.vertex
             steps.append(v)
-            weight = ways.weight[:, : mask.shape[1]] + ways.weight[:, mask.shape[1] :]
+            weight = ways.weight.reshape(mask.shape[0], LINES, mask.shape[1]).sum(1)
             x = x + self._told(k, v, found, ways, mask)
         x = self.last(x, bias)
         mean = (weight[..., None] * x[:, :-1]).sum(1) / (weight.sum(1)[:, None] + 0.1)
@@ -260,12 +258,13 @@ class SlotNetwork(nn.Module):
         return x
 
     def _lines(self, knobs: Tensor, lines: Tensor, mask: Tensor) -> Lines:
-        """Two lines of each track, as the knobs (n, T, species x 10) have them: (n, 2 T)."""
-        knobs = torch.cat(knobs.chunk(_SPECIES, dim=2), dim=1)
-        lines = torch.cat([lines] * _SPECIES, dim=1)
-        present = torch.cat([mask] * _SPECIES, dim=1)
-        photon = torch.cat([torch.zeros_like(mask), torch.ones_like(mask)], dim=1)
-        logit, fit, scatter, mode, known, a, p, z, slope, way = knobs.unbind(2)
+        """The lines of each track, as the knobs (n, T, LINES x 9) have them: (n, LINES x T)."""
+        knobs = torch.cat(knobs.chunk(LINES, dim=2), dim=1)
+        lines = torch.cat(lines.unbind(2), dim=1)
+        present = torch.cat([mask] * LINES, dim=1)
+        none, one = torch.zeros_like(mask), torch.ones_like(mask)
+        photon = torch.cat([none] + [one] * (LINES - 1), dim=1)
+        logit, fit, scatter, mode, known, a, p, z, slope = knobs.unbind(2)
         learned = 1.0 if self.shape.learned_lines else 0.0
         fit, scatter = learned * 4 * torch.tanh(fit / 4), learned * 4 * torch.tanh(scatter / 4)
         # what the slot knows of the momentum need not be left open along the mode of curvature
@@ -277,9 +276,8 @@ class SlotNetwork(nn.Module):
             + learned * torch.tanh(knob) * torch.sqrt(covariance[..., d] + 1e-6)
             for i, (knob, d) in enumerate(((a, 0), (p, 2), (z, 5), (slope, 9)))
         ]
-        conversion = photon * _CONVERSION_MM * torch.sigmoid(way)
-        weight = present * torch.sigmoid(logit - 2 * photon)
-        return _moved(lines, shift, conversion, covariance, weight)
+        weight = present * torch.sigmoid(logit - _RARE * photon)
+        return _moved(lines, shift, covariance, weight)
 
     def _told(self, k: int, v: Tensor, found: Solved, ways: Lines, mask: Tensor) -> Tensor:
         """What the slots are told about the vertex, (n, T + 1, width)."""
@@ -293,9 +291,10 @@ class SlotNetwork(nn.Module):
                 ways.weight,
             ],
             dim=2,
-        )  # (n, species x T, pulls)
-        tracks = mask.shape[1]
-        pulls = torch.cat([pulls[:, :tracks], pulls[:, tracks:]], dim=2).clamp(-_FAR, _FAR)
+        )  # (n, LINES x T, pulls)
+        n, tracks = mask.shape
+        pulls = pulls.reshape(n, LINES, tracks, _PULLS).transpose(1, 2)
+        pulls = pulls.reshape(n, tracks, LINES * _PULLS).clamp(-_FAR, _FAR)
         each = self.pulls_in[k](pulls) * mask[..., None]
         whole = torch.stack(
             [torch.asinh(v[:, 2] / 25), torch.log(found.factor[:, 0]), ways.weight.sum(1)], dim=1
@@ -324,9 +323,7 @@ def _quiet(width: int, out: int) -> nn.Linear:
     return layer
 
 
-def _moved(
-    lines: Tensor, shift: list[Tensor], conversion: Tensor, covariance: Tensor, weight: Tensor
-) -> Lines:
+def _moved(lines: Tensor, shift: list[Tensor], covariance: Tensor, weight: Tensor) -> Lines:
     """Lines shifted across the heading, in psi, z and lambda."""
     a, p, z, slope = shift
     cosine, sine = lines[..., Line.cosine], lines[..., Line.sine]
@@ -334,5 +331,5 @@ def _moved(
     return Lines(
         lines[..., Line.x] - a * sine, lines[..., Line.y] + a * cosine, lines[..., Line.z] + z,
         cosine * turn - sine * tilt, sine * turn + cosine * tilt, lines[..., Line.slope] + slope,
-        lines[..., Line.curvature], conversion, covariance, weight,
+        lines[..., Line.curvature], covariance, weight,
     )  # fmt: skip

@@ -33,9 +33,8 @@ _FARTHEST_MM = (60.0, 60.0, 3000.0)
 class Lines(NamedTuple):
     """Lines of n events, k each: all (n, k), `covariance` (n, k, 10).
 
-    `conversion` is the arc from the closest approach at which a photon's line leaves the helix and
-    goes on straight (mm, 0 for a charged particle). The covariance is that of (across, psi, z,
-    lambda), lower triangle by rows. `weight` from 0 to 1 multiplies the information.
+    The covariance is that of (across, psi, z, lambda), lower triangle by rows. `weight` from 0 to 1
+    multiplies the information.
     """
 
     x: Tensor
@@ -45,7 +44,6 @@ class Lines(NamedTuple):
     sine: Tensor
     slope: Tensor
     curve: Tensor
-    conversion: Tensor
     covariance: Tensor
     weight: Tensor
 
@@ -87,12 +85,8 @@ def distances(v: Tensor, a: Lines) -> Distances:
     """Distances of the lines to vertices v (n, 3)."""
     dx, dy = v[:, 0:1] - a.x, v[:, 1:2] - a.y
     s = dx * a.cosine + dy * a.sine
-    # beyond the conversion the line is the helix's tangent there
-    charged = (a.conversion <= 0).to(s.dtype)
-    reach = charged * s + (1 - charged) * a.conversion
-    bend = a.curve * (reach * s - 0.5 * reach * reach)
-    turn = a.curve * reach
-    across = dy * a.cosine - dx * a.sine - bend
+    turn = a.curve * s
+    across = dy * a.cosine - dx * a.sine - 0.5 * turn * s
     axial = v[:, 2:3] - a.z - a.slope * s
     c = a.covariance
     v11 = (c[..., 0] + s * (2 * c[..., 1] + s * c[..., 2])).clamp_min(_LEAST_VARIANCE_MM2)

@@ -3,7 +3,8 @@
     prepared = prepare(batch)
 
 "Network refines helix": tracks are found and fitted (`finding`, with `robust`'s finder), each is
-followed back to the trap as one nominal pion (`inwards`), a first vertex is fitted whose z becomes
+followed back to the trap as one nominal pion and as an electron of a converted photon
+(`inwards`), a first vertex is fitted whose z becomes
 the origin (`anchor`), and everything that tells momentum, species, quality and origin of a track
 becomes a feature (`features`, `tally`, `barrel`). The same function serves training and
 reconstruction. `layout` says what each column means.
@@ -20,12 +21,13 @@ import numpy as np
 
 from blackett.alphag.drift import drift_table
 from blackett.alphag.preparation.finding import Plan
-from blackett.alphag.preparation.inwards import Pion
+from blackett.alphag.preparation.inwards import Nominal
 from blackett.alphag.preparation.kernels import Clouds, Filled, new_scratch, prepare_events
 from blackett.alphag.preparation.layout import (
     EVENT_COLUMNS,
     LAYOUT,
     LINE_COLUMNS,
+    LINES,
     MOST_KEPT,
     POINT_COLUMNS,
     TRACK_COLUMNS,
@@ -46,6 +48,7 @@ __all__ = [
     "DEFAULT",
     "EVENT_COLUMNS",
     "LAYOUT",
+    "LINES",
     "LINE_COLUMNS",
     "MOST_KEPT",
     "POINT_COLUMNS",
@@ -58,7 +61,7 @@ __all__ = [
 
 _KINK_MEV = 13.6 * (1 + 0.038 * log(1.2))  # Particle Data Group; 1.2 X0 on the way
 _NOMINAL_MEV = 300.0
-_LOW_MEV, _HIGH_MEV = 120.0, 600.0
+_LOW_MEV, _HIGH_MEV, _LOW_ELECTRON_MEV = 120.0, 600.0, 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +70,10 @@ class Prepared:
     1 and at most `MOST_KEPT`.
 
     `tracks` (n, T, len(TRACK_COLUMNS)), float32, zeros where there is no track; `mask` (n, T),
-    float32, 1 where there is one; `lines` (n, T, len(LINE_COLUMNS)), float32; `points` (rows,
-    len(POINT_COLUMNS)), float32, every point in the events' own order; `slot` (rows,), int64,
-    event x (T + 1) + track, track T being the remainder; `event` (n, len(EVENT_COLUMNS)), float32;
+    float32, 1 where there is one; `lines` (n, T, LINES, len(LINE_COLUMNS)), float32; `points`
+    (rows, len(POINT_COLUMNS)), float32, every point in the events' own order; `slot` (rows,),
+    int64, event x (T + 1) + track, track T being the remainder; `event` (n, len(EVENT_COLUMNS)),
+    float32;
     `anchor_mm` (n, 3), the origin, on the axis; `point_track` (rows,), int32, the track of each
     point, -1 for the remainder; `n_tracks` (n,), int32.
     """
@@ -94,7 +98,7 @@ def prepare(batch: EventBatch, settings: Settings = DEFAULT) -> Prepared:
     p, bars = batch.points, batch.bars
     filled = Filled(
         np.zeros((n, MOST_KEPT, len(TRACK_COLUMNS)), np.float32),
-        np.zeros((n, MOST_KEPT, len(LINE_COLUMNS)), np.float32),
+        np.zeros((n, MOST_KEPT, LINES, len(LINE_COLUMNS)), np.float32),
         np.zeros((rows, len(POINT_COLUMNS)), np.float32),
         np.zeros((n, len(EVENT_COLUMNS)), np.float32),
         np.zeros((n, 3)), np.zeros(n, np.int32), np.full(rows, -1, np.int32),
@@ -110,7 +114,7 @@ def prepare(batch: EventBatch, settings: Settings = DEFAULT) -> Prepared:
         _plan(s),
         _search(s, s.least_points),
         _search(s, s.least_sparse),
-        _pion(s),
+        _nominal(s),
         _apparatus(),
         drift_table(),
         room,
@@ -159,9 +163,15 @@ def _plan(s: Settings) -> Plan:
 
 
 @cache
-def _pion(s: Settings) -> Pion:
-    """rms of 1/p of the pions that `robust` expects at the entry."""
-    edges, counts = (np.array(values, float) for values in SPECTRA[211])
+def _nominal(s: Settings) -> Nominal:
+    """rms of 1/p of the pions and electrons that `robust` expects at the entry."""
+    return Nominal(
+        _inverse_rms(211), _inverse_rms(11), _LOW_MEV, _HIGH_MEV, _LOW_ELECTRON_MEV,
+        (_KINK_MEV / _NOMINAL_MEV) ** 2, s.radial_mm,
+    )  # fmt: skip
+
+
+def _inverse_rms(pdg: int) -> float:
+    edges, counts = (np.array(values, float) for values in SPECTRA[pdg])
     middle = np.sqrt(edges[1:] * edges[:-1])
-    inverse = float(np.sqrt(np.average(middle**-2.0, weights=counts)))
-    return Pion(inverse, _LOW_MEV, _HIGH_MEV, (_KINK_MEV / _NOMINAL_MEV) ** 2, s.radial_mm)
+    return float(np.sqrt(np.average(middle**-2.0, weights=counts)))

@@ -31,17 +31,17 @@ from blackett.alphag.preparation.finding import (
     rank,
     residuals,
 )
-from blackett.alphag.preparation.inwards import nominal_line
-from blackett.alphag.preparation.layout import MOST_KEPT, Line, Point, Whole
+from blackett.alphag.preparation.inwards import nominal_lines
+from blackett.alphag.preparation.layout import LINES, MOST_KEPT, Line, Point, Whole
 from blackett.alphag.preparation.tally import STRETCHES, TALLIES, count_points, ionise
 from blackett.alphag.robust.finder import MOST_TRACKS, find_tracks
-from blackett.alphag.robust.fit import PR, PX, PY, PZ, SIGMA_R, SIGMA_RPHI, SIGMA_Z
+from blackett.alphag.robust.fit import FREE, PR, PX, PY, PZ, SIGMA_R, SIGMA_RPHI, SIGMA_Z
 from blackett.alphag.transport.apparatus import DENSITY, X0_MM
 
 if TYPE_CHECKING:
     from blackett.alphag.drift import DriftTable
     from blackett.alphag.preparation.finding import Plan
-    from blackett.alphag.preparation.inwards import Pion
+    from blackett.alphag.preparation.inwards import Nominal
     from blackett.alphag.robust.finder import Search
     from blackett.alphag.transport.apparatus import Apparatus
     from blackett.arrays import FloatArray, IntArray
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["Clouds", "Filled", "Scratch", "new_scratch", "prepare_events"]
 
 _INNER_MM = 40.2
+_PASSES = 2  # of giving points to tracks and fitting them
+_ROOM = 2 * MOST_TRACKS  # tracks of two searches
 
 
 class Clouds(NamedTuple):
@@ -94,6 +96,7 @@ class Scratch(NamedTuple):
     least: FloatArray
     height: FloatArray
     label: IntArray
+    rest: IntArray
     group: IntArray
     member: IntArray
     order: IntArray
@@ -117,17 +120,17 @@ def new_scratch(most_points: int, most_bars: int) -> Scratch:
     return Scratch(
         np.zeros((n, 7)), np.zeros((n, 7)), np.zeros((n, 4)), np.zeros(n), np.zeros(n),
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
-        np.zeros(n, np.int64), np.zeros((MOST_TRACKS, 6)), np.zeros((MOST_TRACKS, 5, 5)),
-        np.zeros((24, 16)), np.zeros((max(most_bars, 1), 4)), np.zeros(MOST_TRACKS, np.int64),
-        np.zeros(MOST_TRACKS, np.int64), np.zeros(MOST_TRACKS, np.int64),
-        np.zeros((MOST_KEPT, len(Line))), np.zeros((MOST_KEPT, 10)),
+        np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros((_ROOM, 6)), np.zeros((_ROOM, 5, 5)),
+        np.zeros((24, 16)), np.zeros((max(most_bars, 1), 4)), np.zeros(_ROOM, np.int64),
+        np.zeros(_ROOM, np.int64), np.zeros(_ROOM, np.int64),
+        np.zeros((MOST_KEPT, LINES, len(Line))), np.zeros((MOST_KEPT, 10)),
         np.zeros((MOST_KEPT, TALLIES)), np.zeros((MOST_KEPT, 3, STRETCHES)), np.zeros(3),
     )  # fmt: skip
 
 
 @numba.njit(cache=True, error_model="numpy")
 def prepare_events(
-    clouds: Clouds, plan: Plan, search: Search, sparse: Search, pion: Pion, world: Apparatus,
+    clouds: Clouds, plan: Plan, search: Search, sparse: Search, nominal: Nominal, world: Apparatus,
     table: DriftTable, w: Scratch, out: Filled,
 ) -> None:  # fmt: skip
     """Fill `out`, event after event; `sparse` is the search among part of the points."""
@@ -141,9 +144,9 @@ def prepare_events(
         _gather(clouds, plan, first, n, w)
         found = _find(plan, search, sparse, n, w)
         kept = _keep(search, n, found, w)
-        kept = _lines(world, pion, kept, w, out.tracks[k])
+        kept = _lines(world, nominal, kept, w, out.tracks[k])
         _slots(search, n, kept, w)
-        variance = first_vertex(w.lines, kept, w.vertex, w.terms, w.work)
+        variance = first_vertex(w.lines[:, 0], kept, w.vertex, w.terms, w.work)
         z = _origin(n, kept, w)
         out.anchor_mm[k, 2], out.kept[k] = z, kept
         _describe_tracks(clouds, search, first, n, kept, w, out.tracks[k])
@@ -151,11 +154,12 @@ def prepare_events(
         _describe_event(clouds, k, n, found, kept, variance, z, w, out.event[k])
         _describe_place(world, z, out.event[k])
         out.event[k, Whole.collinear] = compare_tracks(
-            w.helix, w.track, w.lines, kept, out.tracks[k]
+            w.helix, w.track, w.lines[:, 0], kept, out.tracks[k]
         )
         for i in range(kept):
-            w.lines[i, Line.z] -= z
-            _copy(w.lines[i], out.lines[k, i])
+            for j in range(LINES):
+                w.lines[i, j, Line.z] -= z
+                _copy(w.lines[i, j], out.lines[k, i, j])
         _write_points(clouds, first, n, z, w, out)
 
 
@@ -178,7 +182,8 @@ def _gather(clouds: Clouds, plan: Plan, first: int, n: int, w: Scratch) -> None:
 
 @kernel
 def _find(plan: Plan, search: Search, sparse: Search, n: int, w: Scratch) -> int:
-    """Tracks of the event, from every second point (or fewer) where there are many."""
+    """Tracks of the event, from every second point (or fewer) where there are many, then among what
+    is left."""
     stride = 1 if n <= plan.thin_points else 2
     stride = max(stride, (n + plan.most_searched - 1) // plan.most_searched)
     m = 0
@@ -190,33 +195,55 @@ def _find(plan: Plan, search: Search, sparse: Search, n: int, w: Scratch) -> int
         w.thinned[:m], sparse if stride > 1 else search, w.label[:m], w.group, w.member, w.least,
         w.helix, w.info, w.work,
     )  # fmt: skip
-    return int(found)
+    return int(found + _find_more(search, n, found, w)) if stride == 2 else int(found)
+
+
+@kernel
+def _find_more(search: Search, n: int, found: int, w: Scratch) -> int:
+    """Tracks among all points that none of the `found` takes, in the rows after theirs."""
+    _assign(search, n, found, w)
+    m = 0
+    for i in range(n):
+        if w.label[i] == FREE:
+            _copy(w.points[i], w.thinned[m])
+            m += 1
+    more = find_tracks(
+        w.thinned[:m], search, w.rest[:m], w.group, w.member, w.least, w.helix[found:],
+        w.info[found:], w.work,
+    )  # fmt: skip
+    return int(more)
+
+
+@kernel
+def _assign(search: Search, n: int, found: int, w: Scratch) -> None:
+    assign(
+        w.points[:n], w.helix, found, search.r_min_mm, search.r_max_mm, search.road_mm, search.cut,
+        w.label[:n], w.least,
+    )  # fmt: skip
 
 
 @kernel
 def _keep(search: Search, n: int, found: int, w: Scratch) -> int:
     """Give all points to the tracks, fit them, and number those that are kept."""
     s = search
-    points, label = w.points[:n], w.label[:n]
-    assign(
-        points, w.helix, found, s.r_min_mm, s.r_max_mm, s.road_mm, s.cut, label, w.least
-    )  # fmt: skip
-    fit(
-        points, label, w.helix, w.info, found, s.road_mm, s.cut, s.share, s.least_points,
-        w.own, w.work,
-    )  # fmt: skip
+    for _ in range(_PASSES):
+        _assign(search, n, found, w)
+        fit(
+            w.points[:n], w.label[:n], w.helix, w.info, found, s.road_mm, s.cut, s.share,
+            s.least_points, w.own, w.work,
+        )  # fmt: skip
     return int(rank(w.own, found, w.track, w.slot))
 
 
 @kernel
-def _lines(world: Apparatus, pion: Pion, kept: int, w: Scratch, rows: FloatArray) -> int:
+def _lines(world: Apparatus, nominal: Nominal, kept: int, w: Scratch, rows: FloatArray) -> int:
     """Nominal lines and what is known of the way in; returns how many tracks are left."""
     left = 0
     for i in range(kept):
         k = w.track[i]
-        if nominal_line(world, pion, w.helix[k], w.info[k], w.lines[left], w.work):
+        if nominal_lines(world, nominal, w.helix[k], w.info[k], w.lines[left], w.work):
             describe_fit(world, w.helix[k], w.work, rows[left])
-            describe_line(w.lines[left], rows[left])
+            describe_line(w.lines[left, 0], rows[left])
             w.track[left], w.slot[k] = k, left
             left += 1
         else:
@@ -257,7 +284,7 @@ def _describe_tracks(
     )  # fmt: skip
     for i in range(kept):
         describe_points(w.tally[i], w.charge[i], search.share, rows[i])
-        describe_vertex(w.lines[i], w.terms[i], w.vertex[2], rows[i])
+        describe_vertex(w.lines[i, 0], w.terms[i], w.vertex[2], rows[i])
 
 
 @kernel
@@ -318,7 +345,7 @@ def _describe_first(kept: int, variance: float, w: Scratch, row: FloatArray) -> 
     for i in range(kept):
         share += w.terms[i, SHARE]
         chi2 += w.terms[i, SHARE] * w.terms[i, CHI2]
-        spread += w.terms[i, SHARE] * (w.lines[i, Line.z] - w.vertex[2]) ** 2
+        spread += w.terms[i, SHARE] * (w.lines[i, 0, Line.z] - w.vertex[2]) ** 2
     row[Whole.first_tracks] = share / 3
     row[Whole.log_z_spread] = log(1 + sqrt(spread / max(share, 1e-6))) - 2
     row[Whole.log_first_chi2] = log(1 + chi2)

@@ -10,6 +10,7 @@ from typing import Final
 __all__ = [
     "EVENT_COLUMNS",
     "LAYOUT",
+    "LINES",
     "LINE_COLUMNS",
     "MOST_KEPT",
     "POINT_COLUMNS",
@@ -21,8 +22,11 @@ __all__ = [
     "layout_sha256",
 ]
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Number of the layout; it grows when a column is added or means something else."""
+LINES: Final = 4
+"""Lines of a track: that of a charged particle from the trap, and those of photons that converted
+in the outer chamber or beyond, in the shields, and in the coils."""
 MOST_KEPT: Final = 16
 """Tracks of an event that a network sees: those with most points. The points of others go to the
 remainder."""
@@ -149,7 +153,7 @@ class Track(_Columns):
 
 
 class Line(_Columns):
-    """A track's nominal line where it passes closest to the z axis; mm, rad, 1/mm.
+    """One of a track's nominal lines where it passes closest to the z axis; mm, rad, 1/mm.
 
     `cov_...` and `kink_...`: covariance of (shift across the heading, psi, z, lambda), lower
     triangle by rows, of the fit and of scattering with p beta = 300 MeV. `mode_...`: shift of those
@@ -287,5 +291,5 @@ EVENT_COLUMNS: Final = tuple(c.name for c in Whole)
 
 def layout_sha256() -> str:
     """SHA-256 of the meaning of the columns: networks of another layout do not fit."""
-    meaning = [LAYOUT, MOST_KEPT, TRACK_COLUMNS, LINE_COLUMNS, POINT_COLUMNS, EVENT_COLUMNS]
+    meaning = [LAYOUT, MOST_KEPT, LINES, TRACK_COLUMNS, LINE_COLUMNS, POINT_COLUMNS, EVENT_COLUMNS]
     return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()

@@ -38,8 +38,8 @@ class Settings:
     """Points that a track needs to be found among every second point."""
     least_span_mm: float = 15.0
     near_mm: float = 4.0
-    road_mm: float = 6.0
-    cut: float = 16.0
+    road_mm: float = 5.0
+    cut: float = 10.0
     share: float = 0.5
     radial_mm: float = 0.35
     """Common shift of a track's points along r that is not known (time of the pulses)."""

@@ -86,21 +86,22 @@ class SlotExamples:
     validation: Sample
 
     def batch(self, index: int) -> dict[str, np.ndarray]:
-        """Batch number `index`."""
+        """Batch number `index`, sorted by numbers of tracks."""
         recipe = self.recipe
         rows = order_of(recipe.fit.seed, recipe.data.batch, index, len(self.training))
+        rows = _by_tracks(self.training, rows)
         made = slot_arrays(self.training.take(rows))
         return {**made, "progress": np.array([_progress(recipe, index)], np.float32)}
 
     def judge(self, network: torch.nn.Module) -> dict[str, float]:
         """Scores on the events of validation: of z, the likelihood, and of cosmic muons."""
-        from blackett.alphag.train.losses import log_density
+        from blackett.alphag.train.losses import in_pieces, log_density
 
         residual, true, density, cosmic, logit = [], [], [], [], []
         for made, anchor in self.pieces():
             tensors = {name: torch.from_numpy(values) for name, values in made.items()}
             with torch.no_grad():
-                found = network.answer(*(tensors[n] for n in SLOT_INPUTS))  # type: ignore[operator]
+                found = in_pieces(network, tensors)
                 density.append(log_density(found, tensors["vertex"]).numpy())
             residual.append(found.vertex.numpy()[:, 2] - made["vertex"][:, 2])
             true.append(made["vertex"][:, 2] + anchor[:, 2])
@@ -112,9 +113,13 @@ class SlotExamples:
         scores["cosmic"] = _cross_entropy(np.concatenate(logit), muon)
         return scores
 
-    def pieces(self) -> Iterator[tuple[dict[str, np.ndarray], FloatArray]]:
-        """Arrays of the events of validation as `batch` has them, and anchors (n, 3)."""
-        rows = self.validation.head(self.recipe.data.validation)
+    def pieces(
+        self, everything: bool = False
+    ) -> Iterator[tuple[dict[str, np.ndarray], FloatArray]]:
+        """Arrays of the events of validation as `batch` has them, and anchors (n, 3): those that
+        choose the checkpoint, or all of the folders; sorted by numbers of tracks."""
+        most = len(self.validation) if everything else self.recipe.data.validation
+        rows = _by_tracks(self.validation, self.validation.head(most))
         for taken in _pieces(self.validation, rows):
             yield slot_arrays(taken), taken["anchor"]
 
@@ -131,6 +136,11 @@ def slot_arrays(taken: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         "vertex": (taken["vertex"] - taken["anchor"]).astype(np.float32),
         "cosmic": taken["cosmic"].astype(np.float32),
     }
+
+
+def _by_tracks(sample: Sample, rows: IntArray) -> IntArray:
+    """Numbers of events sorted by their numbers of tracks, so that few slots stay empty."""
+    return rows[np.argsort(sample.tracks[rows], kind="stable")]
 
 
 def _pieces(sample: Sample, rows: IntArray) -> Iterator[dict[str, np.ndarray]]:

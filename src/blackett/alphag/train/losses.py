@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from blackett.alphag.models.slots import Answer
     from blackett.alphag.train.recipe import Terms
 
-__all__ = ["CloudLoss", "SlotLoss", "log_density"]
+__all__ = ["CloudLoss", "SlotLoss", "in_pieces", "log_density"]
 
+_PIECES = 4
 _STEP_MM = 3.0  # where the loss of the layer's steps turns from a parabola into a line
 _ORDER = (2, 0, 1)  # of x, y, z in a factor
 
@@ -52,9 +54,7 @@ class SlotLoss:
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss and its terms; `vertex` (n, 3) is relative to the anchor, nan for cosmics."""
-        found: Answer = network.answer(  # type: ignore[operator]
-            *(batch[name] for name in ("tracks", "mask", "lines", "points", "slot", "event"))
-        )
+        found = in_pieces(network, batch)
         cosmic = batch["cosmic"]
         real = cosmic < 0.5
         # nan would come back through the gradient of what is left out
@@ -79,6 +79,30 @@ class SlotLoss:
     def _ramp(self, progress: float) -> float:
         begin, end = self.terms.ramp_begin, self.terms.ramp_end
         return min(max((progress - begin) / (end - begin), 0.02), 1.0)
+
+
+def in_pieces(network: nn.Module, batch: dict[str, Tensor]) -> Answer:
+    """The network's answer, `_PIECES` pieces of the batch apart, each with as many slots as its
+    events need: in a batch that is sorted by tracks few stay empty."""
+    mask = batch["mask"]
+    n, most = mask.shape
+    event, own = batch["slot"] // (most + 1), batch["slot"] % (most + 1)
+    row = torch.searchsorted(event, torch.arange(n + 1, device=event.device))
+    edges = [n * k // _PIECES for k in range(_PIECES + 1)]
+    parts: list[Answer] = []
+    for a, b in itertools.pairwise(edges):
+        if a == b:
+            continue
+        here, tracks = slice(int(row[a]), int(row[b])), max(int(mask[a:b].sum(1).max()), 1)
+        slot = (event[here] - a) * (tracks + 1) + own[here].clamp(max=tracks)
+        parts.append(network.answer(  # type: ignore[operator]
+            batch["tracks"][a:b, :tracks], mask[a:b, :tracks], batch["lines"][a:b, :tracks],
+            batch["points"][here], slot, batch["event"][a:b],
+        ))  # fmt: skip
+    steps = tuple(torch.cat(each) for each in zip(*(p.steps for p in parts), strict=True))
+    rest = (torch.cat(each) for each in zip(*(p[1:] for p in parts), strict=True))
+    kind: type[Answer] = type(parts[0])
+    return kind(steps, *rest)
 
 
 def log_density(found: Answer, vertex: Tensor) -> Tensor:

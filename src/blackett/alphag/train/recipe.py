@@ -25,8 +25,8 @@ class Data:
     batch: int = 512
     """Events of an optimiser step."""
     validation: int = 10_000
-    """Events on which checkpoints are chosen and the covariance is calibrated: the first of the
-    folders of validation."""
+    """Events on which checkpoints are chosen: the first of the folders of validation, of each kind.
+    All events of those folders calibrate the answers."""
     points: int = 800
     """Points of a cloud."""
     few_points: int = 0

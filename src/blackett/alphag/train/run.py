@@ -78,7 +78,8 @@ def train(
 ) -> Trained:
     """Train the network of a recipe on folders of simulated shards, calibrate it, write its card.
 
-    Checkpoints are chosen and the covariance is calibrated on the folders of `validation`. Prepared
+    Checkpoints are chosen on the first events of the folders of `validation`, and the answers are
+    calibrated on all of them (`calibration`). Prepared
     events go to `cache` (default: prepared/ in the run's folder). A run that was killed goes on
     with `resume`. Of several processes (DDP) the first exports, and alone has scores. Raises
     InputError for a folder that holds a run, FileFormatError for no events.
@@ -159,9 +160,9 @@ def export(
         save_onnx(network, [torch.zeros(shape)], ["points"], ["z"], onnx)
     else:
         assert isinstance(network, SlotNetwork)  # noqa: S101 (by the kind of the recipe)
-        scales = calibration_of(network, examples)
-        facts = facts | {"calibration": scales.to_dict()}
-        _save_slots(Calibrated(network, scales), examples, onnx)
+        found = calibration_of(network, examples)
+        facts = facts | {"calibration": found.to_dict()}
+        _save_slots(Calibrated(network, found), examples, onnx)
     write_card(onnx.with_suffix(".json"), onnx, facts | {"validation_scores": _rounded(scores)})
     return onnx, scores
 

@@ -80,6 +80,11 @@ class Sample:
         """Vertices (n, 3) in mm, nan for cosmic muons, and whether each is one."""
         return np.concatenate(self.arrays["vertex"]), np.concatenate(self.arrays["cosmic"])
 
+    @cached_property
+    def tracks(self) -> IntArray:
+        """Numbers of tracks (n,) that are seen, of prepared events."""
+        return np.concatenate([mask.sum(axis=1) for mask in self.arrays["mask"]]).astype(np.int64)
+
     def head(self, most: int) -> IntArray:
         """Numbers of the first events, at most so many from each kind (annihilation, cosmic)."""
         cosmic = self.truth[1]

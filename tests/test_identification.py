@@ -12,7 +12,9 @@ import pytest
 
 from blackett import gamma
 from blackett.errors import InputError
+from blackett.gamma.background import Concentrations, natural_background
 from blackett.gamma.calibration import EnergyCalibration
+from blackett.gamma.folding import counted
 from blackett.gamma.identification import (
     DEFAULT_METHOD,
     Identification,
@@ -20,9 +22,9 @@ from blackett.gamma.identification import (
     identify,
     identify_with_fit,
 )
-from blackett.gamma.simulation import source_rate
+from blackett.gamma.simulation import BINS, draw_unit, record, source_rate
 from blackett.gamma.spectrum import Spectrum
-from simulated import BENCH, DETECTOR, perfect_unit, spectrum
+from simulated import BENCH, DETECTOR, perfect_unit, room, spectrum
 
 pytestmark = pytest.mark.xdist_group("unmix")
 
@@ -143,6 +145,23 @@ def test_measured_background_by_argument_or_embedded() -> None:
     assert (by_file.background, embedded.background) == ("file", "embedded")
     assert by_file.nuclides == embedded.nuclides
     assert [n.nuclide for n in by_file.nuclides] == ["Cs-137"]
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_a_mass_of_soil_holds_natural_series_alone(seed: int) -> None:
+    """Softer than any piece of rock: a place brighter than the one of the background, shaded."""
+    rich = Concentrations(
+        k40_bq_kg=1000.0, u238_bq_kg=60.0, th232_bq_kg=70.0, radon_bq_m3=0.0, cosmic=0.0
+    )
+    deep = natural_background(rich, "soil medium").values()
+    soil = 0.5 * np.sum([counted(rate, DETECTOR, BINS) for rate in deep], axis=0)
+    rng = np.random.default_rng(seed)
+    unit = draw_unit(DETECTOR, rng)
+    here = record(0.7 * room(1) + soil, unit, 1800.0, rng)
+    found = identify(here, record(room(1), unit, 20_000.0, rng), method="unmix")
+    names = {n.nuclide for n in found.nuclides}
+    assert names
+    assert names <= {"K-40", "Ra-226", "Rn-222", "Th-232", "Th-228"}
 
 
 def test_background_on_another_axis_is_shared_by_overlap() -> None:

@@ -186,6 +186,27 @@ def test_a_thick_source_hides_its_own_x_rays():
     assert seen.direct[0] < 0.5 * seen.direct[1]
 
 
+@pytest.mark.parametrize("energy", [100.0, CS137, 1460.8, 2614.5])
+def test_a_large_rock_is_half_a_space(energy):
+    """Unscattered fluence at the surface of a half space is half of 1/mu, of a whole one."""
+    seen = fluence([energy], Scene(None, (), "open", "outcrop"))
+    per_mm3 = float(seen.direct[0]) * seen.reference_per_mm2 * (400.0 * 1000.0 * 1000.0)
+    half_space = 0.5 / float(attenuation_per_mm(material("granite"), energy))
+    assert per_mm3 == pytest.approx(half_space, rel=0.06)  # its rim and its depth are finite
+
+
+def test_scatter_grows_with_the_size_of_a_rock():
+    build_up = [
+        float(seen.indirect[0] / seen.direct[0])
+        for name in ("mineral", "rock", "outcrop")
+        for seen in [fluence([CS137], Scene(None, (), "open", name))]
+    ]
+    deep = interpolate(kernel("environment/concrete medium").fluence, [CS137])
+    build_up.append(float(deep.indirect[0] / deep.direct[0]))
+    assert build_up == sorted(build_up)
+    assert build_up[2] > 1.5 * build_up[1]
+
+
 # Six faces of a cube see a sixth each; the reference fractions are those of the EGSnrc geometries.
 @pytest.mark.parametrize(
     ("size", "distance", "fraction"),

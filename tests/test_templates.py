@@ -117,6 +117,23 @@ def test_counts_per_decay_fall_with_the_distance(library: Library) -> None:
     assert library.counts_per_decay_at(jar, 500.0) == library.counts_per_decay[jar]
 
 
+def test_rocks_too_large_to_see_their_other_side(library: Library) -> None:
+    """Natural sources look softer in a mass of rock than in a piece of it."""
+    at = int(np.sqrt(200.0) / library.grid_step)
+    width = round(library.nominal_width)
+    for name in ("K-40", "Ra-226", "Th-232"):
+        soft = {
+            look.scene.extended: float(library.by_energy[width, at, c])
+            for c in library.columns_of(name)
+            if (look := library.look_of[c]) is not None
+        }
+        assert soft["outcrop"] > soft["rock"]
+    assert not any(
+        look is not None and look.scene.extended == "outcrop"
+        for look in (library.look_of[c] for c in library.columns_of("Cs-137"))
+    )
+
+
 def test_priors_follow_rarity(library: Library) -> None:
     for name in ("Cs-137", "Am-241"):
         assert library.log_prior_of(name) == templates.LOG_PRIOR[source(name).rarity]

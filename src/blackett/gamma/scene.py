@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 EXTENDED = ("jar", "soil bag", "rock", "mineral", "ore", "glass", "glaze", "rod", "marinelli",
-            "radon air", "radon plate-out")  # fmt: skip
+            "radon air", "radon plate-out", "outcrop")  # fmt: skip
 """Sources with a size; docs/scenes.md gives their dimensions."""
 
 NEAREST_MM, FARTHEST_MM = 15.0, 500.0

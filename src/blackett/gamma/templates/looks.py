@@ -82,10 +82,14 @@ EXTENDED_SCENES = {
     "Cs-134": ("marinelli",),
     "I-131": ("marinelli",),
 }
+OUTCROP_SOURCES = ("K-40", "Ra-226", "Th-232")
+"""Sources that rocks hold, in masses too large to see the other side. A look of the fit alone: the
+simulator that networks learn from draws `EXTENDED_SCENES`."""
 STOPPER_OF = {
     "ore": "uraninite", "glass": "uranium glass", "glaze": "uranium glass", "rock": "granite",
     "mineral": "granite", "rod": "thoriated tungsten", "jar": "kcl", "marinelli": "water",
     "soil bag": "soil", "radon air": "air", "radon plate-out": "polyethylene",
+    "outcrop": "granite",
 }  # fmt: skip
 """Where the betas of an extended source stop."""
 
@@ -95,7 +99,8 @@ def looks_of(source: Source, instrument: Detector) -> tuple[Look, ...]:
     germanium = instrument.crystal == "germanium"
     # tables of a germanium detector are large, and its peaks are those of its size
     looks = [look for look in POINT_LOOKS if look.peaks == 1.0 or not germanium]
-    for name in EXTENDED_SCENES.get(source.name, ()):
+    outcrop = ("outcrop",) if source.name in OUTCROP_SOURCES else ()
+    for name in (*EXTENDED_SCENES.get(source.name, ()), *outcrop):
         whole = Scene(None, surroundings="bench", extended=name)
         looks.append(Look(whole, stopper=STOPPER_OF[name]))
         if name == "rod":

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from blackett.errors import FileFormatError, InputError
+from blackett.gamma import network as networks
 from blackett.gamma.network import MOST_ROWS, SHIPPED, Network, load, misfit
 from blackett.gamma.preparation import BINS, FEATURES, GENERIC, counts_of, prepare
 from blackett.gamma.sources import observable_sources, registry_hash
@@ -38,6 +39,19 @@ def test_the_shipped_network_fits_the_registry_and_its_card(network: Network) ->
     assert card["parameters"] < 2_000_000
     assert card["training"]["spectra_simulated"] > 100_000
     assert (DATA / SHIPPED).stat().st_size < 8_000_000
+
+
+def test_hash_of_the_registry_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    fresh = networks._registry_hash.__wrapped__
+    assert fresh() == registry_hash()
+    (kept,) = (tmp_path / "blackett").glob("registry-*.npz")
+    # what has been kept is not worked out again, a damaged file is
+    with monkeypatch.context() as patch:
+        patch.setattr(networks, "registry_hash", lambda: "another")
+        assert fresh() == registry_hash()
+        kept.write_bytes(b"not a file of arrays")
+        assert fresh() == "another"
 
 
 @pytest.mark.parametrize("name", ["Cs-137", "Co-60", "Am-241", "Eu-152", "Th-232", "K-40"])

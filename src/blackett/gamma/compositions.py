@@ -162,6 +162,9 @@ def _add_uranium_235(made: Composition, rng: Generator) -> None:
 
 def _drop_repeated(source: IntArray) -> None:
     """A source that stands in two columns counts once."""
+    rows = np.flatnonzero((source >= 0).sum(axis=1) > 1)
+    some = source[rows]
     for column in range(1, source.shape[1]):
-        seen = (source[:, :column] == source[:, column, None]).any(axis=1)
-        source[seen, column] = -1
+        seen = (some[:, :column] == some[:, column, None]).any(axis=1)
+        some[seen, column] = -1
+    source[rows] = some

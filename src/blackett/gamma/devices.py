@@ -53,9 +53,9 @@ CELL_STEP = 2.0 * STEP
 """Width in sqrt(keV) of the cells of measured energy in which expectations are folded."""
 CELLS = int(np.ceil(60.0 / CELL_STEP))
 """They reach to 3600 keV."""
-VECTOR = 16
+VECTOR = 8
 """Numbers that a processor adds at once: rows are a multiple of it long."""
-DEPOSIT_NODES = BINS // 2 + VECTOR
+DEPOSIT_NODES = BINS // 2 + 2 * VECTOR
 """Nodes of deposited energy, a cell apart from 0 keV on, between which the counts of `BINS` are
 shared (`at_nodes`); the last ones are there to fill up."""
 SHARED = 0.75
@@ -74,15 +74,22 @@ class Resolutions:
     """Widths (L,) of a detector's units with their folding matrices; arrays read-only.
 
     `sigma_kev` (L, DEPOSIT_NODES) at each node of deposited energy; a count at node j becomes
-    `band[l, j, k]` counts in cell `first[j] + k` of measured energy, (L, DEPOSIT_NODES, taps),
-    float32.
+    `matrix(l)[j, k]` counts in cell `first[l, j] + k` of measured energy. The matrices, of
+    `taps` (L,) columns each, lie one after the other in `band`, float32, from `start` (L,) on.
     """
 
     fwhm_662_percent: FloatArray
     tilt: FloatArray
     sigma_kev: np.ndarray
     first: np.ndarray
+    taps: np.ndarray
+    start: np.ndarray
     band: np.ndarray
+
+    def matrix(self, level: int) -> np.ndarray:
+        """Folding matrix (DEPOSIT_NODES, taps) of one width."""
+        start, taps = self.start[level], self.taps[level]
+        return self.band[start : start + DEPOSIT_NODES * taps].reshape(DEPOSIT_NODES, taps)
 
 
 @cache
@@ -110,14 +117,16 @@ def tabulated(instrument: Detector, fwhm_662_percent: FloatArray, tilt: FloatArr
             for percent, slope in zip(fwhm_662_percent, tilt, strict=True)
         ]
     )
-    first, taps = _reached(nodes, sigma.max(axis=0))
-    band = np.array([_band(nodes, row, first, taps) for row in sigma])
+    first, taps = zip(*(_reached(nodes, row) for row in sigma), strict=True)
+    bands = [_band(nodes, *row).ravel() for row in zip(sigma, first, taps, strict=True)]
     return Resolutions(
         frozen(fwhm_662_percent),
         frozen(tilt),
         frozen(sigma, np.float32),
         frozen(first, np.int64),
-        frozen(band, np.float32),
+        frozen(taps, np.int64),
+        frozen(np.cumsum([0, *(band.size for band in bands[:-1])]), np.int64),
+        frozen(np.concatenate(bands), np.float32),
     )
 
 
@@ -139,10 +148,10 @@ def at_nodes(rates: np.ndarray) -> np.ndarray:
     return made.astype(np.float32)
 
 
-def _reached(nodes_kev: FloatArray, widest_kev: FloatArray) -> tuple[IntArray, int]:
+def _reached(nodes_kev: FloatArray, sigma_kev: FloatArray) -> tuple[IntArray, int]:
     """First cell that each node reaches (DEPOSIT_NODES,), the same for TOGETHER, and how many."""
-    low = np.sqrt(np.maximum(nodes_kev - SIGMAS * widest_kev, 0.0)) / CELL_STEP
-    high = np.sqrt(nodes_kev + SIGMAS * widest_kev) / CELL_STEP
+    low = np.sqrt(np.maximum(nodes_kev - SIGMAS * sigma_kev, 0.0)) / CELL_STEP
+    high = np.sqrt(nodes_kev + SIGMAS * sigma_kev) / CELL_STEP
     lowest = np.floor(low.reshape(-1, TOGETHER).min(axis=1))
     taps = int(np.ceil((high.reshape(-1, TOGETHER).max(axis=1) - lowest).max())) + 1
     taps = -(-taps // VECTOR) * VECTOR
@@ -220,11 +229,11 @@ def _truncated(rng: Generator, sigma: float, most: float, n: int) -> FloatArray:
 def _parabola(instrument: Detector, power: FloatArray) -> FloatArray:
     """Least-squares parabolas (n, 3) from light to energy at the lines where owners calibrate."""
     at = np.array(CALIBRATED_AT_KEV)
-    light = at / 1000.0 * np.exp(np.log(instrument.light_yield(at)) * power[:, None])
+    light = at[:, None] / 1000.0 * np.exp(np.log(instrument.light_yield(at))[:, None] * power)
     square = light**2
-    one, two, three, four = (m.sum(axis=1) for m in (light, square, square * light, square**2))
+    one, two, three, four = (m.sum(axis=0) for m in (light, square, square * light, square**2))
     many = np.full(power.size, float(at.size))
     normal = np.stack([four, three, two, three, two, one, two, one, many], axis=1)
-    right = np.stack([square @ at, light @ at, np.full(power.size, at.sum())], axis=1)
+    right = np.stack([at @ square, at @ light, np.full(power.size, at.sum())], axis=1)
     solved = np.linalg.solve(normal.reshape(-1, 3, 3), right[:, :, None])[:, :, 0]
     return np.asarray(solved * np.array([1e-6, 1e-3, 1.0]))

@@ -19,6 +19,7 @@ from blackett.gamma.appearances import appearances, passing
 from blackett.gamma.background import seed_continuum
 from blackett.gamma.batches import SpectrumBatch
 from blackett.gamma.compositions import compose
+from blackett.gamma.counting import NODE_STEP, NODES
 from blackett.gamma.devices import (
     CELL_STEP,
     CELLS,
@@ -30,7 +31,7 @@ from blackett.gamma.devices import (
     resolutions,
 )
 from blackett.gamma.recipe import TrainingRecipe, find_recipe
-from blackett.gamma.recording import NODE_STEP, NODES, Drawn, Recorded, Tables, record_drawn
+from blackett.gamma.recording import PEAK, Drawn, Recorded, Tables, record_drawn
 from blackett.gamma.rooms import draw_weights, room_columns
 from blackett.gamma.scene import solid_angle_fraction
 from blackett.gamma.sources import registry_hash
@@ -127,6 +128,8 @@ def detector_tables(name: str) -> Tables:
         shapes=_shapes(),
         sigma_kev=widths.sigma_kev,
         first=widths.first,
+        taps=widths.taps,
+        start=widths.start,
         band=widths.band,
         log_yield=np.log(looks.detector.light_yield(energy)),
     )
@@ -136,13 +139,10 @@ def peaks_at_nodes(first: IntArray, bins: IntArray, counts: np.ndarray) -> dict[
     """The same peaks shared between the two nodes beside their bins, like `at_nodes`."""
     left = bins // 2
     near = np.where(bins % 2 == 0, SHARED, 1.0 - SHARED)
-    return {
-        "peak_first": 2 * first,
-        "peak_node": np.stack([left, left + 1], axis=1).ravel(),
-        "peak_counts": np.stack([near * counts, (1.0 - near) * counts], axis=1)
-        .ravel()
-        .astype(np.float32),
-    }
+    peaks = np.empty((bins.size, 2), PEAK)
+    peaks["node"] = np.stack([left, left + 1], axis=1)
+    peaks["counts"] = np.stack([near * counts, (1.0 - near) * counts], axis=1)
+    return {"peak_first": 2 * first, "peaks": peaks.ravel()}
 
 
 def _seed_cells(instrument: Detector) -> np.ndarray:

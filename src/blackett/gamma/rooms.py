@@ -90,9 +90,11 @@ def draw_weights(n: int, rng: Generator) -> FloatArray:
     solids = [amounts[name] * shares for name in IN_SOLIDS]
     whole = shares.sum(axis=1)[:, None]
     open_air = np.concatenate([*solids, *(amounts[name] * whole for name in EVERYWHERE)], axis=1)
-    walls = in_lead[:, None] * _between(thickness)
-    shielded = (walls[:, :, None] * open_air[:, None, :]).reshape(n, -1)
-    return np.concatenate([leak[:, None] * open_air, shielded], axis=1)
+    made = np.zeros((n, 1 + len(LEAD_MM), COLUMNS))
+    made[:, 0] = leak[:, None] * open_air
+    rows = np.flatnonzero(in_lead)
+    made[rows, 1:] = _between(thickness[rows])[:, :, None] * open_air[rows, None, :]
+    return np.asarray(made.reshape(n, -1))
 
 
 def _between(thickness_mm: FloatArray) -> FloatArray:

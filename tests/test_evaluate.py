@@ -110,6 +110,34 @@ def test_threshold_gives_the_false_alarms_asked_for() -> None:
         metrics.threshold(score[:100], 0.01)
 
 
+def test_a_better_method_is_ahead_and_an_equal_one_is_not() -> None:
+    rng = generator(8)
+    present = rng.random((400, 6)) < 0.2
+    signal, noise = 3.0 * present, rng.normal(size=(3, 400, 6))
+    rooms = dict(zip("abc", rng.normal(size=(3, 500, 6)), strict=True))
+    rooms["c"] = rooms["a"]
+    score = {"a": signal + noise[0], "b": 0.5 * signal + noise[1], "c": signal + noise[0]}
+    found = metrics.compared(present, score, rooms, 0.02, generator(1))
+    assert found.scores.keys() == {"a", "b", "c"} and found.ahead.keys() == {"b", "c"}
+    difference = found.scores["a"].micro_f1.value - found.scores["b"].micro_f1.value
+    assert found.ahead["b"].micro_f1.value == pytest.approx(difference)
+    assert found.ahead["b"].micro_f1.low > 0 < found.ahead["b"].macro_f1.low
+    assert set(vars(found.ahead["c"].micro_f1).values()) == {0.0}
+
+
+def test_figures_at_a_threshold_are_those_of_the_declarations() -> None:
+    rng = generator(9)
+    present = rng.random((200, 4)) < 0.3
+    score = 3.0 * present + rng.normal(size=present.shape)
+    rooms = rng.normal(size=(200, 4))
+    at_once = metrics.compared(present, {"a": score}, {"a": rooms}, 0.05, generator(1)).scores["a"]
+    alone = metrics.scores(present, score > metrics.threshold(rooms, 0.05), generator(1))
+    for name, estimate in vars(alone).items():
+        assert getattr(at_once, name).value == estimate.value
+    wide, narrow = at_once.micro_f1, alone.micro_f1
+    assert wide.high - wide.low > narrow.high - narrow.low  # thresholds are uncertain, too
+
+
 def test_calibration_error_of_a_liar_and_of_an_honest_one() -> None:
     rng = generator(6)
     p = rng.random(20000)
@@ -148,6 +176,17 @@ def small_plan() -> Plan:
     return Plan(tuple(suites))
 
 
+def test_every_source_comes_in_turn_among_the_singles() -> None:
+    names = offered_names(detector(DETECTOR))
+    plan = planned(trials=20, backgrounds=100, detections=len(names) + 4, stresses=0)
+    suite = plan.suite("detection")
+    assert len(plan.suites) == 5 and suite.in_turn
+    second = draw_chunk(plan, suite, 1)
+    assert [t.present for t in second] == [(n,) for n in names[20:40]]
+    with pytest.raises(InputError, match="0 detections"):
+        planned(detections=0)
+
+
 def test_chunks_do_not_depend_on_each_other() -> None:
     plan = planned(trials=25, backgrounds=100, detections=20)
     suite = plan.suite("counts-1000")
@@ -162,13 +201,30 @@ def test_report_of_a_small_plan(tmp_path: Path) -> None:
     progress = list(run(plan, BASELINES, answers))
     assert progress[-1] == (7, 7)
     assert list(run(plan, BASELINES, answers)) == [(7, 7)]
+    with pytest.raises(InputError, match="answers other spectra"):
+        _with_answers_to_other_spectra(plan, tmp_path / "answers")
     suite = collected(plan, plan.suite("detection"), BASELINES, answers)
     assert suite.present.sum() == 8 and (suite.net_counts[suite.present] > 0).all()
     write(evaluation_report(plan, BASELINES, answers, {"command": "test"}, 0.1), tmp_path)
     noted = json.loads((tmp_path / "report.json").read_text())
+    ahead = noted["ahead"]["counts-10000"]
+    assert ahead.keys() == {"nearest", "peaks"} and ahead["peaks"]["micro_f1"]["value"] <= 1
+    assert sum(s["spectra"] for s in noted["detection_by_source"].values()) == 8
+    assert sum(len(row) > 0 for row in noted["confusion"].values()) >= 1
     strong = noted["equal_false_alarms"]["counts-10000"]
     assert 0 <= strong["nnls"]["micro_f1"]["value"] <= 1
     assert "Stress" in (tmp_path / "report.html").read_text()
+
+
+def _with_answers_to_other_spectra(plan: Plan, folder: Path) -> None:
+    file = next(folder.glob("stress-base-*-peaks.npz"))
+    kept = file.read_bytes()
+    with np.load(file) as arrays:
+        np.savez(file, **{**arrays, "spectra": np.array("of another version")})
+    try:
+        collected(plan, plan.suite("stress-base"), BASELINES, folder)
+    finally:
+        file.write_bytes(kept)
 
 
 def test_unknown_method_is_refused(tmp_path: Path) -> None:
@@ -186,6 +242,11 @@ def test_a_network_that_is_not_shipped_answers_under_its_own_name(tmp_path: Path
     ours = method("net", Files())(spectra, DETECTOR)
     theirs = method("net", files)(spectra, DETECTOR)
     np.testing.assert_array_equal(ours.score, theirs.score)
+    assert files.warnings(("hybrid", "net")) == ()  # the same weights under another name
+    other = tmp_path / "other.onnx"
+    other.write_bytes(shipped.read_bytes() + b" ")
+    assert "calibrated for the shipped" in Files(network=other).warnings(("hybrid",))[0]
+    assert Files(network=other).warnings(("net",)) == Files().warnings(("hybrid",)) == ()
     with pytest.raises(InputError, match="no such file"):
         Files(network=tmp_path / "none.onnx")
     with pytest.raises(InputError, match="--vega FILE"):
@@ -212,6 +273,18 @@ def test_the_earlier_network_answers_for_what_it_knows(tmp_path: Path) -> None:
     expected = [s.counts[0] / s.counts[:1023].max() - 0.5 for s in spectra]
     assert found.score[:, known] == pytest.approx(np.array(expected), abs=1e-6)
     assert np.isneginf(np.delete(found.score, known, axis=1)).all()
+
+
+def test_every_source_has_a_score_of_network_and_fit() -> None:
+    plan = small_plan()
+    spectra = [t.spectrum for t in draw_chunk(plan, plan.suite("counts-1000"), 0)[:2]]
+    for name in ("net", "hybrid", "unmix"):
+        found = method(name, Files())(spectra, DETECTOR)
+        assert np.isfinite(found.score).sum(axis=1).min() > 80
+        assert (np.abs(found.score) <= 30.0).sum() == np.isfinite(found.score).sum()
+        if name != "net":
+            # what is named has at least one half, and ranks first
+            assert (found.score[found.declared] >= 0.0).all()
 
 
 def test_families_join_what_looks_the_same() -> None:

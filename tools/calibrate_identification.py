@@ -22,7 +22,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from blackett.gamma.certainty import candidate_terms, certainty, declared_terms
-from blackett.gamma.conclusion import MOST_CONSIDERED, beside_the_fit
+from blackett.gamma.conclusion import beside_the_fit
 from blackett.gamma.evidence import interval
 from blackett.gamma.identification import identify_with_fit
 from blackett.gamma.likelihood import cumulative_at
@@ -74,15 +74,15 @@ def answered(trial: Trial, method: str, network: Network) -> dict[str, Any]:
 
 
 def _near(unmixed: Unmixed) -> list[dict[str, Any]]:
-    """The sources with the highest scores among those that are not declared."""
+    """All sources that are offered and not declared."""
     t, best = unmixed.task, dict[str, float]()
-    gains = np.where(offered(t, False), unmixed.mixture.scores, 0.0) / unmixed.mixture.strain
+    gains = unmixed.mixture.scores / unmixed.mixture.strain
     taken = {CONTINUUM, *(e.name for e in unmixed.declared)}
-    for name, gain in zip(t.library.source_of, gains.tolist(), strict=True):
+    for column in np.flatnonzero(offered(t, False)).tolist():
+        name = t.library.source_of[column]
         if name not in taken:
-            best[name] = max(best.get(name, 0.0), gain)
-    ordered = sorted(best, key=lambda name: -best[name])[:MOST_CONSIDERED]
-    return [{"name": n, "gain": best[n], "beside": beside_the_fit(t, n)} for n in ordered]
+            best[name] = max(best.get(name, 0.0), float(gains[column]))
+    return [{"name": n, "gain": gain, "beside": beside_the_fit(t, n)} for n, gain in best.items()]
 
 
 def _share_counted(unmixed: Unmixed, name: str) -> float:

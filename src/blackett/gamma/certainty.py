@@ -8,7 +8,7 @@ So the probability of a declared source is a logistic function of
     the logit that a network gives it (0 without a network),
     the logarithm of its prior odds, by how often owners meet it,
 
-and that of a candidate one of ln(1 + gain of the score test) and the same two. The weights are
+and that of any other source one of ln(1 + gain of the score test) and the same two. The weights are
 those of `tools/calibrate_identification.py`, none negative but the constants: more evidence never
 makes an answer less probable.
 """
@@ -30,13 +30,20 @@ if TYPE_CHECKING:
 
     from blackett.arrays import FloatArray
 
-__all__ = ["Certainty", "candidate_terms", "certainty", "declared_terms", "strangeness"]
+__all__ = [
+    "Certainty",
+    "calibrated_for",
+    "candidate_terms",
+    "certainty",
+    "declared_terms",
+    "strangeness",
+]
 
 MARGIN_SCALE = 10.0
 """Differences of twice the log-likelihood ratio beyond this count by their logarithm."""
 NETWORK_LOGITS = (-2.0, 5.0)
-"""Logits of a network outside say no more. One that denies a source has seen no measured spectrum:
-it must not outvote a fit that no other source can match."""
+"""Logits of a network outside say no more of a source that the fit needs. One that denies a source
+has seen no measured spectrum: it must not outvote a fit that no other source can match."""
 STRANGE = np.array([-2.03, -0.465, 3.88])
 """Weights of 1, the network's logit and the logarithm of the deviance per degree of freedom.
 
@@ -69,7 +76,8 @@ def declared_terms(ratio: float, rival: float, logit: float, log_odds: float) ->
 
 def candidate_terms(gain: float, logit: float, log_odds: float) -> FloatArray:
     """Terms (4,) of a source whose score test promises `gain` in twice the log-likelihood."""
-    return np.array([1.0, float(np.log1p(max(gain, 0.0))), _held(logit), log_odds])
+    # held, all that a network thinks impossible would be alike
+    return np.array([1.0, float(np.log1p(max(gain, 0.0))), logit, log_odds])
 
 
 def strangeness(believed: float, deviance_per_dof: float) -> float:
@@ -90,8 +98,17 @@ def _logistic(x: float) -> float:
 
 
 @cache
+def calibrated_for() -> str:
+    """SHA-256 of the network for which the weights of the hybrid were fitted."""
+    return str(json.loads(_text())["network_sha256"])
+
+
+def _text() -> str:
+    return resources.files("blackett.gamma").joinpath("data/certainty.json").read_text("utf-8")
+
+
+@cache
 def certainty(method: Literal["unmix", "hybrid"]) -> Certainty:
     """The fitted weights of a method, from the package's data."""
-    text = resources.files("blackett.gamma").joinpath("data/certainty.json").read_text("utf-8")
-    weights: dict[str, Sequence[float]] = json.loads(text)["weights"][method]
+    weights: dict[str, Sequence[float]] = json.loads(_text())["weights"][method]
     return Certainty(frozen(weights["declared"]), frozen(weights["candidate"]))

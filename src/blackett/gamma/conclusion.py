@@ -33,15 +33,20 @@ if TYPE_CHECKING:
     from blackett.gamma.templates import Library
     from blackett.gamma.unmix import Task, Unmixed
 
-__all__ = ["MOST_CANDIDATES", "MOST_CONSIDERED", "Shell", "beside_the_fit", "conclude", "logistic"]
+__all__ = [
+    "MOST_CANDIDATES",
+    "Shell",
+    "beside_the_fit",
+    "conclude",
+    "logistic",
+    "probabilities",
+]
 
 DECLARED_FROM = 0.5
 """A source that the fit needs is named from this probability on; else it is a candidate."""
 UNKNOWN_SIGMA = 6.0
 """A peak that nothing explains makes the answer unknown from about this significance on."""
 MOST_LINES, MOST_CANDIDATES = 6, 5
-MOST_CONSIDERED = 12
-"""Sources with the largest scores that have a probability at all: those that were calibrated."""
 
 
 @dataclass(frozen=True)
@@ -252,21 +257,36 @@ def _joined(
     return sorted(groups, key=lambda g: -g[1])
 
 
-def _candidates(unmixed: Unmixed, doubted: Mapping[str, float]) -> tuple[Candidate, ...]:
-    """Sources in the fit that are doubted, or that the score test would still like, with their
-    probabilities."""
+def probabilities(unmixed: Unmixed) -> dict[str, float]:
+    """Probability of every source of the library that is offered, in the fit or not."""
+    held = {e.name: _probability(unmixed, e) for e in unmixed.declared if e.name != CONTINUUM}
+    return _beside(unmixed) | held
+
+
+def _beside(unmixed: Unmixed) -> dict[str, float]:
+    """Probabilities of the sources that are not in the fit, from what the score test promises."""
+    t = unmixed.task
+    of = _certainty(t).of_candidate
+    return {n: of(gain, *beside_the_fit(t, n)) for n, gain in _gains(unmixed).items()}
+
+
+def _gains(unmixed: Unmixed) -> dict[str, float]:
+    """Gain in twice the log-likelihood by a score test, of each source that is not in the fit."""
     t = unmixed.task
     best: dict[str, float] = {}
     present = {e.name for e in unmixed.declared}
     gains = unmixed.mixture.scores / unmixed.mixture.strain
-    gains[~unmixing.offered(t, with_continuum=False)] = 0.0
-    for name, gain in zip(t.library.source_of, gains.tolist(), strict=True):
-        if name not in present and name != CONTINUUM:
-            best[name] = max(best.get(name, 0.0), gain)
-    of = _certainty(t).of_candidate
-    nearest = sorted(best, key=lambda n: -best[n])[:MOST_CONSIDERED]
-    listed = [Candidate(n, round(of(best[n], *beside_the_fit(t, n)), 4)) for n in nearest]
-    listed += [Candidate(name, round(p, 4)) for name, p in doubted.items()]
+    inside = unmixing.offered(t, with_continuum=False)
+    for column in np.flatnonzero(inside).tolist():
+        name = t.library.source_of[column]
+        if name not in present:
+            best[name] = max(best.get(name, 0.0), float(gains[column]))
+    return best
+
+
+def _candidates(unmixed: Unmixed, doubted: Mapping[str, float]) -> tuple[Candidate, ...]:
+    """The most probable sources that are not named."""
+    listed = [Candidate(n, round(p, 4)) for n, p in (_beside(unmixed) | dict(doubted)).items()]
     likely = [c for c in listed if c.probability >= 0.01]
     return tuple(sorted(likely, key=lambda c: -c.probability)[:MOST_CANDIDATES])
 

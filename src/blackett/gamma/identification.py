@@ -33,6 +33,7 @@ from blackett.gamma.answer import (
     NotDetected,
     NuclideFound,
 )
+from blackett.gamma.certainty import calibrated_for
 from blackett.gamma.conclusion import Shell, conclude
 from blackett.gamma.detector import Detector, detector, detector_for
 from blackett.gamma.spectrum import Spectrum, rebin
@@ -136,6 +137,8 @@ def identify_with_fit(
     grouped = _group(spectrum, room, instrument, settings)
     if method != "unmix" and network is None:
         network = shipped_network()
+    if method == "hybrid" and network is not None and network.sha256 != calibrated_for():
+        more += (f"probabilities were calibrated for another network than {network.name}",)
     model = _model(method, templates, settings, network)
     shell = Shell(spectrum, instrument, origin, method, model, (*spectrum.warnings, *notes, *more))
     if grouped.counts.sum() < settings.fewest_counts:

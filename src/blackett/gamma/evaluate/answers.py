@@ -15,9 +15,11 @@ import numpy as np
 from blackett.arrays import frozen
 from blackett.errors import InputError
 from blackett.gamma import baselines
+from blackett.gamma.certainty import calibrated_for
+from blackett.gamma.conclusion import probabilities
 from blackett.gamma.detector import detector
 from blackett.gamma.folding import deposit_edges_kev
-from blackett.gamma.identification import identify
+from blackett.gamma.identification import identify_with_fit, shipped_network
 from blackett.gamma.network import load
 from blackett.gamma.preparation import scaled_channels
 from blackett.gamma.scene import Scene
@@ -132,46 +134,59 @@ def _baseline(score: Callable[[Spectrum, str], FloatArray]) -> Method:
 
 def _identification(method_name: str, network: Path | None) -> Method:
     def method(spectra: Sequence[Spectrum], detector_name: str) -> Answers:
-        other = None if network is None else load(network)
-        return _from_records(
-            [
-                identify(s, method=method_name, detector_name=detector_name, network=other)
-                for s in spectra
-            ]
-        )
+        used = None
+        if method_name != "unmix":
+            used = shipped_network() if network is None else load(network)
+        found = [
+            identify_with_fit(s, method=method_name, detector_name=detector_name, network=used)
+            for s in spectra
+        ]
+        if method_name == "net" and used is not None:
+            told = used.predict(spectra, detector_name)
+            every = [dict(zip(told.sources, p, strict=True)) for p in told.probability.tolist()]
+        else:
+            every = [{} if fit is None else probabilities(fit) for _, fit in found]
+        return _from_records([record for record, _ in found], every)
 
     return method
 
 
-def _from_records(records: Sequence[Identification]) -> Answers:
+def _from_records(
+    records: Sequence[Identification], every: Sequence[Mapping[str, float]]
+) -> Answers:
+    """Answers of records, with the probability of every source that each rests on."""
     shape = (len(records), len(families()))
     score, declared = np.full(shape, UNSCORED), np.zeros(shape, dtype=bool)
     net, low, high = (np.full(shape, np.nan) for _ in range(3))
-    for i, record in enumerate(records):
-        for candidate in record.candidates:
-            k = _place()[candidate.nuclide]
-            score[i, k] = max(score[i, k], _log_odds(candidate.probability))
+    for i, (record, probability) in enumerate(zip(records, every, strict=True)):
+        for name, p in probability.items():
+            k = _place()[name]
+            score[i, k] = max(score[i, k], _log_odds(p))
         for found in record.nuclides:
             k = _place()[found.nuclide]
-            # probabilities are rounded: among certain ones the significance decides
-            strength = _log_odds(found.probability) + 1e-3 * found.significance_sigma
-            score[i, k], declared[i, k] = max(score[i, k], strength), True
+            declared[i, k] = True
             net[i, k], (low[i, k], high[i, k]) = found.net_cps, found.net_cps_interval_95
     unknown = np.array([record.unknown_probability for record in records])
     return Answers(score, declared, net, low, high, unknown)
 
 
 def _log_odds(probability: float) -> float:
-    p = min(max(probability, 1e-6), 1.0 - 1e-6)
+    p = min(max(probability, 1e-13), 1.0 - 1e-13)
     return float(np.log(p / (1.0 - p)))
 
 
 # --- the earlier network ---------------------------------------------------------
 
 
+@cache
+def _vega_model(file: Path, changed_ns: int) -> Model:  # noqa: ARG001
+    """The network in a file, read once for each time at which it was changed: it is large."""
+    return Model.load(file, file.with_suffix(".json"))
+
+
 def _vega(file: Path) -> Method:
     def method(spectra: Sequence[Spectrum], detector_name: str) -> Answers:  # noqa: ARG001
-        model = Model.load(file, file.with_suffix(".json"))
+        model = _vega_model(file, file.stat().st_mtime_ns)
         logit = model.run(scaled_channels(np.array([s.counts for s in spectra])))["presence"]
         names = list(model.card["isotopes"])
         score = np.full((len(spectra), len(families())), UNSCORED)
@@ -197,6 +212,12 @@ METHODS: Final = ("hybrid", "unmix", "net", "vega", *_BASELINES)
 """Methods by the name of the command line, best first."""
 
 
+@cache
+def _hash_of(file: Path, changed_ns: int) -> str:  # noqa: ARG001
+    """SHA-256 of a file, worked out once for each time at which it was changed."""
+    return sha256_of(file)
+
+
 @dataclass(frozen=True)
 class Files:
     """Networks (ONNX, each with its card beside it) that answer.
@@ -213,10 +234,22 @@ class Files:
             if file is not None and not file.is_file():
                 raise InputError(f"{file}: no such file; give the .onnx of blackett gamma train")
 
+    def warnings(self, methods: Sequence[str]) -> tuple[str, ...]:
+        """What to know of these networks in the answers of `methods`, in sentences."""
+        if self.network is None or "hybrid" not in methods:
+            return ()
+        if sha256_of(self.network) == calibrated_for():
+            return ()
+        return (
+            f"{self.network}: probabilities of the hybrid were calibrated for the shipped network, "
+            "not for this one (tools/calibrate_identification.py): its thresholds at equal false "
+            "alarms hold, its own rule and its probabilities may not",
+        )
+
     def label(self, name: str) -> str:
         """Name of a method, with the hash of the network that answers where it is not shipped."""
         file = {"net": self.network, "hybrid": self.network, "vega": self.vega}.get(name)
-        return name if file is None else f"{name}-{sha256_of(file)[:10]}"
+        return name if file is None else f"{name}-{_hash_of(file, file.stat().st_mtime_ns)[:10]}"
 
 
 def method(name: str, files: Files) -> Method:

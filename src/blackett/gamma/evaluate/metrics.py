@@ -6,24 +6,29 @@ source. All methods are then compared at that same rate of false alarms.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import beta
 
 from blackett.errors import InputError
-from blackett.report import Estimate, bootstrap_all
+from blackett.report import Estimate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.random import Generator
 
     from blackett.arrays import FloatArray
     from blackett.gamma.evaluate.runs import Answered
 
 __all__ = [
+    "Ahead",
+    "Compared",
     "Detection",
     "Scores",
+    "compared",
     "confusion",
     "coverage",
     "detection",
@@ -53,18 +58,21 @@ def share(hits: int, n: int) -> Estimate:
 def threshold(background: FloatArray, false_alarm: float) -> float:
     """Score that a share `false_alarm` of the background spectra (n, F) exceeds for any source.
 
-    Never below 0 for a method whose scores begin there: a score of nothing declares nothing.
     Raises InputError where there are too few spectra to set it (fewer than 3 above it).
     """
-    highest = background.max(axis=1)
-    above = false_alarm * highest.size
-    if above < 3:
+    return float(_thresholds(background.max(axis=1)[None], false_alarm)[0])
+
+
+def _thresholds(highest: FloatArray, false_alarm: float) -> FloatArray:
+    """As `threshold`, for resamples (b, n) of the highest scores."""
+    n = highest.shape[1]
+    if false_alarm * n < 3:
         raise InputError(
-            f"{highest.size} background spectra cannot set a threshold for {false_alarm:g} false "
+            f"{n} background spectra cannot set a threshold for {false_alarm:g} false "
             f"alarms a spectrum: give at least {int(np.ceil(3 / false_alarm))}"
         )
-    ordered = np.sort(highest)
-    return float(ordered[highest.size - int(above) - 1])
+    place = n - int(false_alarm * n) - 1
+    return np.asarray(np.partition(highest, place, axis=1)[:, place])
 
 
 @dataclass(frozen=True)
@@ -79,25 +87,92 @@ class Scores:
     """Share of spectra with every source named and nothing else."""
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """By how much one method is better than another on the same spectra."""
+
+    micro_f1: Estimate
+    macro_f1: Estimate
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Methods at equal false alarms: `scores` of each, and how far the first is `ahead` of each
+    other one, from the same resamples."""
+
+    scores: Mapping[str, Scores]
+    ahead: Mapping[str, Ahead]
+
+
 def scores(present: np.ndarray, declared: np.ndarray, rng: Generator) -> Scores:
-    """Scores of declarations (n, F) against the truth (n, F); bootstrap over spectra, 95 %."""
-    n, families = present.shape
-    both = np.concatenate([present, declared], axis=1).astype(np.float64)
+    """Scores of declarations (n, F) against the truth (n, F); bootstrap over spectra, 95 %.
 
-    def statistic(samples: FloatArray) -> FloatArray:
-        p, d = samples[..., :families] > 0, samples[..., families:] > 0
-        hit, said, there = (x.sum(axis=1) for x in (p & d, d, p))  # (b, F)
-        micro_p = hit.sum(1) / np.maximum(said.sum(1), 1)
-        micro_r = hit.sum(1) / np.maximum(there.sum(1), 1)
-        micro_f = 2 * hit.sum(1) / np.maximum(said.sum(1) + there.sum(1), 1)
-        each = 2 * hit / np.maximum(said + there, 1)
-        macro = np.where(there > 0, each, 0.0).sum(1) / np.maximum((there > 0).sum(1), 1)
-        exact = (p == d).all(axis=2).mean(axis=1)
-        return np.stack([micro_p, micro_r, micro_f, macro, exact], axis=1)
+    Raises InputError without spectra.
+    """
+    times = _resamples(len(present), rng)
+    return Scores(*_estimates(_figures(times, present, declared)))
 
+
+def compared(
+    present: np.ndarray,
+    score: Mapping[str, FloatArray],
+    rooms: Mapping[str, FloatArray],
+    false_alarm: float,
+    rng: Generator,
+) -> Compared:
+    """Methods at the thresholds that their scores of rooms alone set, side by side.
+
+    `present` (n, F); `score` (n, F) and `rooms` (r, F) by method. Spectra and rooms are resampled
+    together for all methods, so that intervals hold what the thresholds are uncertain by, and a
+    difference has the interval of paired answers. 95 %. Raises InputError without spectra, or for
+    too few rooms (see `threshold`).
+    """
+    times = _resamples(len(present), rng)
+    n_rooms = len(next(iter(rooms.values())))
+    drawn = np.vstack([np.arange(n_rooms), rng.integers(0, n_rooms, (RESAMPLES, n_rooms))])
+    figures = {}
+    for name, of_method in score.items():
+        limits = _thresholds(rooms[name].max(axis=1)[drawn], false_alarm)
+        made = np.empty((len(times), len(fields(Scores))))
+        for limit in np.unique(limits):
+            rows = limits == limit
+            made[rows] = _figures(times[rows], present, of_method > limit)
+        figures[name] = made
+    first, *others = figures
+    f1 = [f.name for f in fields(Scores)].index("micro_f1")
+    return Compared(
+        {name: Scores(*_estimates(made)) for name, made in figures.items()},
+        {
+            name: Ahead(*_estimates((figures[first] - figures[name])[:, f1 : f1 + 2]))
+            for name in others
+        },
+    )
+
+
+def _resamples(n: int, rng: Generator) -> FloatArray:
+    """How often each of n spectra is taken: as it is in the first row, then drawn anew."""
     if n == 0:
         raise InputError("no spectra to score")
-    return Scores(*bootstrap_all(statistic, rng, both, RESAMPLES, LEVEL))
+    drawn = rng.multinomial(n, np.full(n, 1.0 / n), size=RESAMPLES)
+    return np.vstack([np.ones(n), drawn])
+
+
+def _figures(times: FloatArray, present: np.ndarray, declared: np.ndarray) -> FloatArray:
+    """The figures of `Scores` (b, 5) of spectra taken `times` (b, n)."""
+    hit, said, there = (times @ x.astype(float) for x in (present & declared, declared, present))
+    micro_p = hit.sum(1) / np.maximum(said.sum(1), 1)
+    micro_r = hit.sum(1) / np.maximum(there.sum(1), 1)
+    micro_f = 2 * hit.sum(1) / np.maximum(said.sum(1) + there.sum(1), 1)
+    each = 2 * hit / np.maximum(said + there, 1)
+    macro = np.where(there > 0, each, 0.0).sum(1) / np.maximum((there > 0).sum(1), 1)
+    exact = times @ (present == declared).all(axis=1) / times.sum(axis=1)
+    return np.stack([micro_p, micro_r, micro_f, macro, exact], axis=1)
+
+
+def _estimates(made: FloatArray) -> list[Estimate]:
+    """Of figures (1 + b, k): those of the first row, with intervals from the others."""
+    low, high = np.quantile(made[1:], [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL], axis=0)
+    return [Estimate(*map(float, x)) for x in zip(made[0], low, high, strict=True)]
 
 
 def false_alarms(declared: np.ndarray, live_time_s: FloatArray) -> tuple[Estimate, Estimate]:

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from blackett.gamma.evaluate.metrics import Detection, Scores
     from blackett.report import Estimate
 
-__all__ = ["confusion_picture", "detection_picture", "f1_picture", "reliability_picture"]
+__all__ = [
+    "confusion_picture",
+    "detection_by_source_picture",
+    "detection_picture",
+    "f1_picture",
+    "reliability_picture",
+]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 """Okabe and Ito's palette, told apart by the colour-blind."""
@@ -65,6 +71,21 @@ def detection_picture(curves: Mapping[str, Detection]) -> Figure:
     axes.set(xscale="log", xlabel="net counts", ylabel="detected and named", ylim=(0, 1.02))
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
+    return figure
+
+
+def detection_by_source_picture(of: Mapping[str, tuple[FloatArray, np.ndarray]]) -> Figure:
+    """Net counts (n,) of single sources and whether each was detected (n,), by name."""
+    figure = _figure(7.5, 0.125 * len(of) + 1.2)
+    axes = figure.subplots()
+    for row, (counts, hit) in enumerate(of.values()):
+        axes.scatter(counts[~hit], np.full((~hit).sum(), row), s=9, facecolors="none",
+                     edgecolors="0.55", linewidths=0.6)  # fmt: skip
+        axes.scatter(counts[hit], np.full(hit.sum(), row), s=9, color=COLOURS[0])
+    axes.set_yticks(range(len(of)), list(of))
+    axes.tick_params(axis="y", labelsize=5.5)
+    axes.set(xscale="log", xlabel="net counts", ylim=(len(of), -1))
+    axes.grid(alpha=0.25, axis="x")
     return figure
 
 

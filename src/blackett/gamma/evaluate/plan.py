@@ -39,6 +39,8 @@ class Suite:
     """Exactly `most_sources` sources, not 1 up to that number."""
     net_counts: tuple[float, float] | None = None
     """Log-uniform range of net counts, in place of the conditions' number."""
+    in_turn: bool = False
+    """One source a spectrum, all of them in turn."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +61,19 @@ def planned(
     detections: int = 1000,
     detector_name: str = "radiacode-103",
     seed: int = 1,
-    stress: bool = True,
+    stresses: int = 100,
 ) -> Plan:
-    """The suites of an evaluation: rooms alone, three numbers of counts, singles over all counts,
-    and (optional) stresses one at a time.
+    """The suites of an evaluation: rooms alone, three numbers of counts, singles over all counts
+    with every source in turn, and stresses one at a time (none of 0 spectra).
 
-    Raises InputError for fewer than 20 trials or 100 backgrounds.
+    Raises InputError for fewer than 20 trials or 100 backgrounds, 1 detection, or 0 stresses.
     """
     if trials < CHUNK or backgrounds < 5 * CHUNK:
         raise InputError(
             f"{trials} trials, {backgrounds} backgrounds: give at least {CHUNK} and {5 * CHUNK}"
         )
+    if detections < 1 or stresses < 0:
+        raise InputError(f"{detections} detections, {stresses} stresses: give at least 1 and 0")
     usual = Conditions(detector=detector_name)
     suites = [Suite("background", "rooms alone", replace(usual, net_counts=0.0), backgrounds, 0)]
     suites += [
@@ -78,10 +82,9 @@ def planned(
     ]
     singles = Suite(
         "detection", "one source, 20 to 20,000 net counts", usual, detections, SINGLE,
-        net_counts=(20.0, 20000.0),
+        net_counts=(20.0, 20000.0), in_turn=True,
     )  # fmt: skip
-    stresses = _stresses(usual, max(CHUNK, trials // 2)) if stress else []
-    return Plan((*suites, singles, *stresses), seed)
+    return Plan((*suites, singles, *(_stresses(usual, stresses) if stresses else ())), seed)
 
 
 def _stresses(usual: Conditions, trials: int) -> list[Suite]:
@@ -117,15 +120,16 @@ def draw_chunk(plan: Plan, suite: Suite, chunk: int) -> list[Trial]:
     rng = numbered(plan.seed, 10_000 * position + chunk)
     count = min(CHUNK, suite.trials - chunk * CHUNK)
     names = offered_names(detector(suite.conditions.detector))
-    return [_draw(suite, names, rng) for _ in range(count)]
+    return [_draw(suite, names, rng, chunk * CHUNK + i) for i in range(count)]
 
 
-def _draw(suite: Suite, names: tuple[str, ...], rng: Generator) -> Trial:
+def _draw(suite: Suite, names: tuple[str, ...], rng: Generator, place: int) -> Trial:
     conditions = suite.conditions
     if suite.net_counts is not None:
         counts = float(np.exp(rng.uniform(*np.log(suite.net_counts))))
         conditions = replace(conditions, net_counts=counts)
-    return draw_trial(_sources(suite, names, rng), conditions, rng)
+    present = (names[place % len(names)],) if suite.in_turn else _sources(suite, names, rng)
+    return draw_trial(present, conditions, rng)
 
 
 def _sources(suite: Suite, names: tuple[str, ...], rng: Generator) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["evaluation_report"]
 
 COUNTS = (100, 1000, 10000)
+SOURCE_EDGES = (20.0, 200.0, 2000.0, 20000.0)
+"""Bins of net counts for the detection of one source."""
+PROBABLE = 0.01
+"""Probabilities below are not judged: nearly all sources are nearly impossible."""
 DECLARING = ("hybrid", "unmix", "net", "vega")
 """Methods that declare by a rule of their own."""
 
@@ -68,12 +73,15 @@ class _Made:
         """What a method names at the common rate of false alarms, (n, F)."""
         return np.asarray(suite.answers[method].score > self.limits[method])
 
-    def scored(self, name: str) -> dict[str, metrics.Scores]:
-        suite = self.of[name]
-        return {
-            m: metrics.scores(suite.present, self.declared(suite, m), generator(1))
-            for m in self.methods
-        }
+    def compared(self, name: str) -> metrics.Compared:
+        suite, rooms = self.of[name], self.of["background"]
+        return metrics.compared(
+            suite.present,
+            {m: suite.answers[m].score for m in self.methods},
+            {m: rooms.answers[m].score for m in self.methods},
+            self.false_alarm,
+            generator(1),
+        )
 
     def comparison(self, report: Report) -> None:
         """Methods at three numbers of counts, at equal false alarms and as shipped."""
@@ -81,12 +89,13 @@ class _Made:
         report.text(
             f"Each method's threshold is set so that {100 * self.false_alarm:g} % of "
             f"{len(self.of['background'].live_time_s)} spectra of rooms alone have anything named. "
-            "A method with nothing to say of that many names all that it lists, at fewer alarms. "
             "One to three sources, drawn by how often owners meet them, share the net counts above "
             "33 keV; scenes, rooms, units and their axis errors are drawn anew each time. Rn-222 "
-            "counts as Ra-226, Th-228 as Th-232. Intervals: 95 %, bootstrap over spectra."
+            "counts as Ra-226, Th-228 as Th-232. Intervals: 95 %, bootstrap over spectra and over "
+            "the rooms that set the thresholds."
         )
-        by_suite = {f"counts-{n}": self.scored(f"counts-{n}") for n in COUNTS}
+        compared = {f"counts-{n}": self.compared(f"counts-{n}") for n in COUNTS}
+        by_suite = {name: of.scores for name, of in compared.items()}
         report.figure(
             pictures.f1_picture(by_suite, COUNTS), "F1 against net counts, at equal false alarms."
         )
@@ -97,6 +106,27 @@ class _Made:
         ])  # fmt: skip
         report.numbers("equal_false_alarms", {k: _plain(v) for k, v in by_suite.items()})
         report.numbers("thresholds", self.limits)
+        self._ahead(report, compared)
+        self._as_shipped(report, columns)
+
+    def _ahead(self, report: Report, compared: Mapping[str, metrics.Compared]) -> None:
+        """How far the first method is ahead of the others, on the same spectra."""
+        ahead = {name: of.ahead for name, of in compared.items()}
+        report.table(
+            ["net counts", "method", "micro F1", "macro F1"],
+            [
+                [f"{n:,}", m, x.micro_f1, x.macro_f1]
+                for n in COUNTS
+                for m, x in ahead[f"counts-{n}"].items()
+            ],
+            f"By how much {self.methods[0]} is ahead. The same spectra and rooms are resampled for "
+            "both: where an interval holds 0, they are not told apart.",
+        )
+        report.numbers(
+            "ahead", {k: {m: dict(vars(x)) for m, x in v.items()} for k, v in ahead.items()}
+        )
+
+    def _as_shipped(self, report: Report, columns: Sequence[str]) -> None:
         report.section("As shipped")
         report.text("The same spectra, with each method's own rule for what it declares.")
         shipped = {
@@ -147,19 +177,38 @@ class _Made:
             "Net counts, by isotonic regression.",
         )
         report.numbers("detection", {m: asdict(c) for m, c in curves.items()})
-        names, best = families(), self.methods[0]
-        per_source: list[list[Cell]] = []
-        for k in np.flatnonzero(suite.present.any(axis=0)):
-            rows = suite.present[:, k]
-            curve = metrics.detection(counts[rows], hit[best][rows])
-            per_source.append([
-                names[k], int(rows.sum()), metrics.share(int(hit[best][rows].sum()), rows.sum()),
-                curve.counts_for_half,
-            ])  # fmt: skip
+        self._by_source(report, suite, counts, hit[self.methods[0]])
+
+    def _by_source(
+        self, report: Report, suite: Answered, counts: np.ndarray, hit: np.ndarray
+    ) -> None:
+        """Detection of every source against counts, by the first method."""
+        best = self.methods[0]
+        shown: dict[str, tuple[np.ndarray, np.ndarray]] = {
+            families()[k]: (counts[suite.present[:, k]], hit[suite.present[:, k]])
+            for k in np.flatnonzero(suite.present.any(axis=0))
+        }
+        noted = {}
+        rows: list[list[Cell]] = []
+        for name, (n, found) in shown.items():
+            curve = metrics.detection(n, found)
+            bins = [found[(n >= low) & (n < high)] for low, high in pairwise(SOURCE_EDGES)]
+            shares = [metrics.share(int(x.sum()), x.size) for x in bins]
+            rows.append([name, n.size, *shares, curve.counts_for_half])
+            noted[name] = {
+                "spectra": n.size, "edges": SOURCE_EDGES, "share": shares,
+                "counts_for_half": curve.counts_for_half,
+            }  # fmt: skip
+        report.figure(
+            pictures.detection_by_source_picture(shown),
+            f"Every single source that {best} was shown: filled where it was detected.",
+        )
+        columns = [f"{low:,.0f} to {high:,.0f}" for low, high in pairwise(SOURCE_EDGES)]
         report.table(
-            ["source", "spectra", f"detected by {best}", "half detected from"], per_source,
-            "By source, over all counts.",
+            ["source", "spectra", *columns, "half detected from"], rows,
+            f"Share detected by {best}, by source and net counts.",
         )  # fmt: skip
+        report.numbers("detection_by_source", noted)
 
     def calibration(self, report: Report) -> None:
         """Reliability of probabilities and coverage of rate intervals."""
@@ -179,7 +228,7 @@ class _Made:
             return
         report.figure(
             pictures.reliability_picture(curves),
-            "Of all answers with a stated probability: the share that is true.",
+            f"Of all sources given {100 * PROBABLE:g} % or more: the share that is true.",
         )
         report.table(
             ["method", "ECE", *(f"95 % interval holds, {n:,} counts" for n in COUNTS)], rows,
@@ -189,13 +238,13 @@ class _Made:
         report.numbers("calibration", noted)
 
     def _probabilities(self, method: str) -> tuple[np.ndarray, np.ndarray]:
-        """Stated probabilities and truth of every answer that has one, in the three suites."""
+        """Probabilities from `PROBABLE` on, and what is true, in the three suites."""
         p, true = [], []
         for n in COUNTS:
             suite = self.of[f"counts-{n}"]
-            score = suite.answers[method].score
-            said = np.isfinite(score)
-            p.append(1.0 / (1.0 + np.exp(-np.clip(score[said], -30.0, 30.0))))
+            stated = 1.0 / (1.0 + np.exp(-np.clip(suite.answers[method].score, -30.0, 30.0)))
+            said = stated >= PROBABLE
+            p.append(stated[said])
             true.append(suite.present[said])
         return np.concatenate(p), np.concatenate(true)
 
@@ -206,12 +255,24 @@ class _Made:
             return
         report.section("Stress")
         report.text("Micro F1 at equal false alarms, 2,000 net counts, one condition moved.")
-        table = {s.name: self.scored(s.name) for s in names}
+        table = {s.name: self.compared(s.name) for s in names}
         report.table(
             ["condition", *self.methods],
-            [[s.title, *(table[s.name][m].micro_f1 for m in self.methods)] for s in names],
+            [[s.title, *(table[s.name].scores[m].micro_f1 for m in self.methods)] for s in names],
         )
-        report.numbers("stress", {k: _plain(v) for k, v in table.items()})
+        report.table(
+            ["condition", *self.methods[1:]],
+            [
+                [s.title, *(table[s.name].ahead[m].micro_f1 for m in self.methods[1:])]
+                for s in names
+            ],
+            f"By how much {self.methods[0]} is ahead in micro F1.",
+        )
+        report.numbers("stress", {k: _plain(v.scores) for k, v in table.items()})
+        report.numbers(
+            "stress_ahead",
+            {k: {m: dict(vars(x)) for m, x in v.ahead.items()} for k, v in table.items()},
+        )
 
     def confusions(self, report: Report) -> None:
         """What single sources are taken for, by the first method."""
@@ -232,6 +293,13 @@ class _Made:
             [[there, named, float(s)] for s, there, named in sorted(wrong, reverse=True)[:25]],
             "The most frequent wrong names.",
         )
+        report.numbers("confusion", {
+            families()[i]: {
+                [*families(), "nothing"][j]: float(matrix[i, j])
+                for j in np.flatnonzero(matrix[i] > 0)
+            }
+            for i in np.flatnonzero(suite.present.any(axis=0))
+        })  # fmt: skip
 
 
 def asdict_values(of: metrics.Scores) -> list[Estimate]:

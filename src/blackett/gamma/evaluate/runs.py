@@ -83,7 +83,11 @@ def run(
 def collected(
     plan: Plan, suite: Suite, methods: Sequence[str], folder: Path, files: Files = SHIPPED
 ) -> Answered:
-    """What `run` left of one suite. Raises InputError where chunks are missing."""
+    """What `run` left of one suite.
+
+    Raises InputError where chunks are missing, and where methods answered different spectra: those
+    of a version that simulated otherwise.
+    """
     truth: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
     columns: dict[str, dict[str, list[np.ndarray]]] = {
         m: {f.name: [] for f in fields(Answers)} for m in methods
@@ -93,8 +97,15 @@ def collected(
             with np.load(_truth_path(plan, suite, chunk, folder)) as kept:
                 for name in _ARRAYS:
                     truth[name].append(kept[name])
+                asked = _asked(kept)
             for m in methods:
-                with np.load(_path(plan, suite, chunk, files.label(m), folder)) as kept:
+                path = _path(plan, suite, chunk, files.label(m), folder)
+                with np.load(path) as kept:
+                    if _asked(kept) != asked:
+                        raise InputError(
+                            f"{path} answers other spectra than were drawn last: take another "
+                            "folder, or remove this one"
+                        )
                     for name, parts in columns[m].items():
                         parts.append(kept[name])
         except OSError as error:
@@ -114,12 +125,14 @@ def _answer_chunk(
 ) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     trials = draw_chunk(plan, suite, chunk)
-    _save(_truth_path(plan, suite, chunk, folder), _truth(trials))
+    truth = _truth(trials)
+    _save(_truth_path(plan, suite, chunk, folder), truth)
     for name in methods:
         path = _path(plan, suite, chunk, files.label(name), folder)
         if not path.exists():
             answers = method(name, files)([t.spectrum for t in trials], suite.conditions.detector)
-            _save(path, {f.name: getattr(answers, f.name) for f in fields(Answers)})
+            made = {f.name: getattr(answers, f.name) for f in fields(Answers)}
+            _save(path, made | {"spectra": truth["spectra"]})
 
 
 def _truth(trials: Sequence[Trial]) -> dict[str, np.ndarray]:
@@ -134,7 +147,18 @@ def _truth(trials: Sequence[Trial]) -> dict[str, np.ndarray]:
         "net_counts": net,
         "live_time_s": np.array([t.spectrum.live_time_s for t in trials]),
         "total_counts": np.array([float(t.spectrum.total_counts) for t in trials]),
+        "spectra": np.array(_hash_of(trials)),
     }
+
+
+def _hash_of(trials: Sequence[Trial]) -> str:
+    """Hash of the counts of all spectra of a chunk."""
+    return hashlib.sha256(b"".join(t.spectrum.counts.tobytes() for t in trials)).hexdigest()
+
+
+def _asked(kept: Mapping[str, np.ndarray]) -> str:
+    """Hash of the spectra that a file is about; of none before hashes were kept."""
+    return str(kept["spectra"]) if "spectra" in kept else ""
 
 
 def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -21,6 +21,7 @@ def evaluate(
     detector: str = "radiacode-103",
     false_alarm: float = 0.01,
     stress: bool = True,
+    stresses: int = 100,
     seed: int = 1,
     workers: int = 1,
     network: Path | None = None,
@@ -35,10 +36,11 @@ def evaluate(
         methods: hybrid, unmix, net, vega, nnls, nearest, peaks; the first is shown in most detail.
         trials: Spectra in each suite of mixtures.
         backgrounds: Spectra of rooms alone, which set the thresholds.
-        detections: Spectra of single sources.
+        detections: Spectra of single sources, every source in turn.
         detector: Name of the instrument.
         false_alarm: Share of rooms alone with anything named, the same for all methods.
         stress: Also the suites with one condition moved.
+        stresses: Spectra in each of these.
         seed: Reproduces the trials, whatever the number of workers.
         workers: Processes.
         network: Another network than the shipped one for net and hybrid: network.onnx of
@@ -53,8 +55,11 @@ def evaluate(
             f"{backgrounds} backgrounds cannot set a threshold for a false-alarm share of "
             f"{false_alarm:g}: give at least {int(3 / false_alarm) + 1}"
         )
-    plan = planned(trials, backgrounds, detections, detector, seed, stress)
+    stresses = stresses if stress else 0
+    plan = planned(trials, backgrounds, detections, detector, seed, stresses)
     answers, files = out / "answers", Files(network, vega)
+    warnings = files.warnings(methods)
+    yield from (f"warning: {w}" for w in warnings)
     started = time.monotonic()
     for done, total in run(plan, methods, answers, workers, files):
         if done % 10 == 0 or done == total:
@@ -64,8 +69,10 @@ def evaluate(
         "detections": detections, "detector": detector, "false-alarm": false_alarm, "seed": seed,
     }  # fmt: skip
     command = "blackett gamma evaluate " + " ".join(f"--{k} {v}" for k, v in options.items())
-    noted = _provenance(command if stress else f"{command} --no-stress", seed)
+    command += f" --stresses {stresses}" if stress else " --no-stress"
+    noted = _provenance(command, seed)
     noted |= {f"{m}_network": files.label(m) for m in methods if files.label(m) != m}
+    noted |= {"warning": "; ".join(warnings)} if warnings else {}
     write(evaluation_report(plan, methods, answers, noted, false_alarm, files), out)
     yield f"{out / 'report.html'}"
 

@@ -21,7 +21,7 @@ from blackett.gamma.live.continuity import Continuity
 from blackett.gamma.live.device import Device
 from blackett.gamma.live.emulator import EmulatedRadiaCode
 from blackett.gamma.live.exports import exported, recorded_rows, recorded_spectra
-from blackett.gamma.live.faults import ListedFaults, RandomFaults
+from blackett.gamma.live.faults import FAULTS, ListedFaults, RandomFaults
 from blackett.gamma.live.link import emulated
 from blackett.gamma.live.messages import DeviceInfo, Reading
 from blackett.gamma.live.recording import Recording, readings, sparse_readings
@@ -92,6 +92,22 @@ def test_faults_leave_a_log_that_adds_up(clock: ManualClock, tmp_path: Path) -> 
         assert ids == sorted(set(ids))
     total = sum(s.total_counts for s in recorded_spectra(tmp_path / "log.sqlite"))
     assert total == made.sent
+
+
+@pytest.mark.long
+def test_a_thousand_faults_leave_a_log_that_adds_up(clock: ManualClock, tmp_path: Path) -> None:
+    faults = RandomFaults(np.random.default_rng(9), 0.2)
+    made = EmulatedRadiaCode(play(), clock, np.random.default_rng(5), faults=faults)
+    record(made, clock, tmp_path / "log.sqlite", 20_000.0)
+    assert len(faults.injected) >= 1000
+    assert set(faults.injected) == set(FAULTS)
+    assert sum(s.total_counts for s in recorded_spectra(tmp_path / "log.sqlite")) == made.sent
+    for one in (recorded.reading for recorded in readings(tmp_path / "log.sqlite")):
+        assert one.counts.min() >= 0
+        assert np.isfinite(one.coefficients_kev).all()
+        assert one.rates_at_s is None or one.rates_at_s <= one.received_s
+        for value in (one.cps, one.dose_usv_h):
+            assert value is None or 0.0 <= value < 1000.0  # never what an impossible record says
 
 
 def test_a_second_run_goes_on_in_the_same_file(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import re
 import time
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -439,21 +443,60 @@ BOMB = (
     + "]><ResultDataFile>&a9;</ResultDataFile>"
 ).encode()
 HUGE = b"<ResultDataFile>" + b"<a>" * 100_000
+ZEROS = bytes(64 * 2**20)
+
+
+def gzip_bomb() -> bytes:
+    """64 MB of zeros in 65 kB."""
+    return gzip.compress(ZEROS)
+
+
+def zip_bomb() -> bytes:
+    """256 MB of zeros in 260 kB, under the name of a spectrum."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file, file.open("a.xml", "w") as one:
+        for _ in range(4):
+            one.write(ZEROS)
+    return packed.getvalue()
+
+
+BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+"""RFC 9285."""
+
+
+def deflate_bomb() -> bytes:
+    """The address of a spectrum (RADDATA, as in QR codes) that inflates to 64 MB."""
+    packed = zlib.compress(ZEROS, 9)
+    pairs = (packed[i] * 256 + packed[i + 1] for i in range(0, len(packed) - 1, 2))
+    digits = (BASE45[n % 45] + BASE45[n // 45 % 45] + BASE45[n // 2025] for n in pairs)
+    return f"RADDATA://G0/000/{''.join(digits)}".encode()
+
+
 NUMBERS = b"# live_time_s: 300\nchannel,counts\n" + b"\n".join(b"%d,1" % i for i in range(40_000))
 
 
 @pytest.mark.parametrize(
     ("data", "told"),
-    [(BOMB, ""), (HUGE, ""), (b"\x1f\x8b\x08" + b"\0" * 1000, ""),
+    [(BOMB, ""), (HUGE, ""), (gzip_bomb, ""), (zip_bomb, ""), (deflate_bomb, ""),
      (b"PK\x03\x04" + b"\0" * 1000, ""), (b"", "empty"), (NUMBERS, "channels"), (b"\0" * 5000, "")],
-    ids=["entities", "depth", "gzip", "zip", "nothing", "channels", "zeros"],
+    ids=["entities", "depth", "gzip", "zip", "deflate", "no zip", "nothing", "channels", "zeros"],
 )  # fmt: skip
 def test_hostile_files_are_refused_with_a_sentence(
-    files_only: Page, data: bytes, told: str
+    files_only: Page, data: bytes | Callable[[], bytes], told: str
 ) -> None:
-    refused = add(files_only, data)
+    refused = add(files_only, data() if callable(data) else data)
     assert refused.status_code == 422
     assert told in refused.json()["error"]
+    assert files_only.get("/api/files").json()["files"] == []
+
+
+def test_a_packed_body_is_not_unpacked(files_only: Page) -> None:
+    refused = files_only.post(
+        "/api/files?name=a.xml",
+        content=gzip_bomb(),
+        headers=CHANGE | {"content-encoding": "gzip"},
+    )
+    assert refused.status_code in (415, 422)
     assert files_only.get("/api/files").json()["files"] == []
 
 

@@ -54,6 +54,7 @@ def quick(tmp_path: Path) -> Iterator[tuple[Measurement, EmulatedRadiaCode]]:
     made = EmulatedRadiaCode(play(), clock, np.random.default_rng(5), faults=faults)
     session = Measurement(emulated(made.connect), clock, tmp_path / "log.sqlite", seed=1)
     session._identified = refuse  # type: ignore[method-assign]
+    session._compiled.add("radiacode-103")  # nothing to compile for
     session.start()
     yield session, made
     session.stop()
@@ -113,6 +114,7 @@ def test_another_device_begins_anew(tmp_path: Path) -> None:
         emulated(lambda: next(links).connect()), clock, tmp_path / "log.sqlite", seed=1
     )
     session._identified = refuse  # type: ignore[method-assign]
+    session._compiled.add("radiacode-103")  # nothing to compile for
     session.start()
     try:
         first = until(session, lambda u: u.health.device.serial == "RC-103-000001")

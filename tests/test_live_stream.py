@@ -26,8 +26,8 @@ EMPTY = Identification(
 )  # fmt: skip
 
 
-def answering(verdict: str, *names: str) -> Identification:
-    found = tuple(NuclideFound(n, 0.99, 7.0, 1.0, (0.5, 1.5), None, None, ()) for n in names)
+def answering(verdict: str, *names: str, probability: float = 0.99) -> Identification:
+    found = tuple(NuclideFound(n, probability, 7.0, 1.0, (0.5, 1.5), None, None, ()) for n in names)
     return replace(EMPTY, verdict=verdict, nuclides=found)  # type: ignore[arg-type]
 
 
@@ -92,19 +92,33 @@ def test_a_nuclide_needs_five_looks_in_a_row_and_leaves_after_five() -> None:
     assert declared == [False] * 7 + [True] * 5 + [False]
 
 
-def test_names_that_take_each_others_place_must_settle() -> None:
-    co, eu = answering("identified", "Co-60"), answering("identified", "Eu-152")
-    stream = Stream(Script(co, co, co, eu, eu, co))
-    for one in beats(7.0, 30):
+def decided(*answers: Identification) -> dict[str, float]:
+    """When a stretch that is looked at from 5 s on declares its first name."""
+    stream = Stream(Script(*answers))
+    for one in beats(7.0, 60):
         stream.add(one)
         if stream.due():
             stream.look()
         if stream.decision().nuclides:
             break
-    assert stream.decision().time_to_decision_s == {"Co-60": 15.0}  # 1.5 times the flip at 10 s
+    return stream.decision().time_to_decision_s
 
 
-def test_a_second_nuclide_needs_no_settling() -> None:
+def test_a_look_alike_waits_until_it_is_sure() -> None:
+    likely = answering("identified", "F-18", probability=0.7)
+    right = answering("identified", "Na-22", probability=0.96)
+    assert decided(*[likely] * 8, right) == {"Na-22": 17.0}  # five looks, from 13 s on
+    grown = [answering("identified", "Na-22", probability=p) for p in (*[0.8] * 7, 0.95)]
+    assert decided(*grown) == {"Na-22": 12.0}
+
+
+def test_what_looks_alike_for_ever_does_not_wait_for_ever() -> None:
+    likely = answering("identified", "Th-232", probability=0.7)
+    assert decided(EMPTY, likely) == {"Th-232": 18.0}  # three times the 6 s when it first came
+    assert decided(likely, EMPTY, likely) == {"Th-232": 21.0}
+
+
+def test_a_second_nuclide_is_declared_beside_the_first() -> None:
     one, two = answering("identified", "Cs-137"), answering("identified", "Cs-137", "Co-60")
     stream = Stream(Script(*[one] * 10, two))
     run(stream, beats(7.0, 30))

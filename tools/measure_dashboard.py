@@ -24,7 +24,7 @@ import time
 import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SCENE = "Cs-137 6 cps appears after 10 s at 20 cm; room 7 cps"
 SOAKED = ("Cs-137", "Co-60", "Am-241", "K-40")
 """Sources of the soak: one an hour, for half an hour each."""
+FIRST_LOOK_S = 5.0
 LISTEN = """async (seconds) => {
   const { listen, state } = await import('/static/js/stream.js');
   const found = [];
@@ -125,10 +126,13 @@ def scene(hours: float) -> str:
 def soak(hours: float, speed: float, out: Path) -> None:
     """Samples of memory, four for each emulated hour and more, until the time is over."""
     with running("--simulate", scene(hours), "--speed", f"{speed:g}") as (pid, url):
-        threading.Thread(target=_read, args=(f"{url}api/live/events",), daemon=True).start()
+        page = Reader()
+        address = f"{url}api/live/events"
+        threading.Thread(target=page.read, args=(address,), daemon=True).start()
         first, began = None, time.monotonic()
         with out.open("w", encoding="utf-8") as file:
-            file.write("hours,rss_mb,pss_mb,anonymous_mb,cpu_s,updates,declared\n")
+            file.write("hours,rss_mb,pss_mb,anonymous_mb,cpu_s,updates,beats,looks,left_out,"
+                       "declared\n")  # fmt: skip
             while True:
                 time.sleep(max(10.0, 100.0 / speed))
                 with urllib.request.urlopen(f"{url}api/live") as answer:
@@ -139,7 +143,8 @@ def soak(hours: float, speed: float, out: Path) -> None:
                 names = "+".join(update["decision"]["nuclides"])
                 file.write(f"{passed:.4f},{used['rss_mb']:.2f},{used['pss_mb']:.2f},"
                            f"{used['anonymous_mb']:.2f},{used['cpu_s']:.2f},"
-                           f"{update['sequence']},{names}\n")  # fmt: skip
+                           f"{update['sequence']},{page.beats},{page.looks},{page.left_out},"
+                           f"{names}\n")  # fmt: skip
                 file.flush()
                 if passed >= hours:
                     break
@@ -147,11 +152,37 @@ def soak(hours: float, speed: float, out: Path) -> None:
     slope(out)
 
 
-def _read(url: str) -> None:
-    """Take events as an open page does, until the service ends."""
-    with suppress(OSError), urllib.request.urlopen(url) as events:
-        while events.read(65536):
-            pass
+class Reader:
+    """An open page: it takes events until the service ends, and counts beats and looks."""
+
+    def __init__(self) -> None:
+        self.beats = self.looks = self.left_out = 0
+        self._looked_s = self._length_s = self._begin_s = 0.0
+
+    def read(self, url: str) -> None:
+        """Take events until the service ends."""
+        with suppress(OSError), urllib.request.urlopen(url) as events:
+            for line in events:
+                if line.startswith(b"data: "):
+                    self._take(json.loads(line[6:]))
+
+    def _take(self, event: dict[str, Any]) -> None:
+        rows = [event["waterfall"], *(one["row"] for one in event["skipped"])]
+        self.beats += sum(row is not None for row in rows)
+        begin_s, looked_s = event["decision"]["stretch_start_s"], event["identified_at_s"]
+        if begin_s != self._begin_s:
+            self._begin_s, self._length_s = begin_s, 0.0
+        if looked_s is not None and looked_s != self._looked_s:
+            self._looked_s, self.looks = looked_s, self.looks + 1
+            self._skip_to(looked_s - begin_s)
+
+    def _skip_to(self, length_s: float) -> None:
+        """Count the looks that were due before this one: every second, then at 1 % of growth."""
+        due = max(self._length_s + 1.0, np.ceil(1.01 * self._length_s), FIRST_LOOK_S)
+        while due < length_s - 0.5:
+            self.left_out += 1
+            due = max(due + 1.0, np.ceil(1.01 * due))
+        self._length_s = length_s
 
 
 def slope(path: Path) -> None:

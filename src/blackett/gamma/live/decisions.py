@@ -34,9 +34,12 @@ class Rules:
     """Log-likelihood ratio at which a rise is looked at as if it were a change."""
     confirm_looks: int = 5
     release_looks: int = 5
-    settling: float = 1.5
-    """After one name took another's place, the stretch must grow by this factor before either is
-    declared: with few counts it is sooner clear that something is there than what it is."""
+    sure: float = 0.95
+    """Probability (calibrated, against the best rival) from which a name is declared: with few
+    counts it is sooner clear that something is there than what it is."""
+    steady: float = 3.0
+    """A less probable name is declared, too, once the stretch is this many times as long as when
+    the name first came: what looks alike for ever must not wait for ever."""
     stable_s: float = 5.0
     """An answer that has held this long is called stable."""
     quiet_s: float = 60.0
@@ -63,11 +66,10 @@ class Standing:
     """Looks in a row that did not name a declared one."""
     declared: dict[str, float] = field(default_factory=dict)
     """Declared nuclides, with the seconds from the begin of the stretch to the declaration."""
-    named: frozenset[str] = frozenset()
+    begun_s: dict[str, float] = field(default_factory=dict)
+    """Length of the stretch at the first of the looks in a row that named each nuclide."""
     first_named_s: float | None = None
     """Unix time at which anything was first named, or called unknown."""
-    flipped_s: float = 0.0
-    """Length of the stretch when one name last took another's place."""
     unknown_streak: int = 0
     answer: tuple[str, ...] = ()
     answer_since_s: float | None = None
@@ -77,13 +79,15 @@ class Standing:
         self.looks += 1
         named = [n.nuclide for n in found.nuclides]
         count_streaks(self.streak, named, {*self.streak, *named})
+        self.begun_s = {name: self.begun_s.get(name, seconds) for name in named}
         absent = [name for name in self.declared if name not in named]
         count_streaks(self.missing, absent, set(self.declared))
-        settled = self._settled(frozenset(named), seconds, rules)
-        for name in named:
-            enough = settled and self.streak[name] >= rules.confirm_looks
-            if enough and name not in self.declared:
-                self.declared[name] = round(seconds, 3)
+        for one in found.nuclides:
+            sure = one.probability >= rules.sure
+            sure |= seconds >= rules.steady * self.begun_s[one.nuclide]
+            enough = sure and self.streak[one.nuclide] >= rules.confirm_looks
+            if enough and one.nuclide not in self.declared:
+                self.declared[one.nuclide] = round(seconds, 3)
         for name in absent:
             if self.missing[name] >= rules.release_looks:
                 del self.declared[name]
@@ -93,13 +97,6 @@ class Standing:
         answer = (self.verdict(found, rules), *sorted(self.declared))
         if answer != self.answer:
             self.answer, self.answer_since_s = answer, now_s
-
-    def _settled(self, named: frozenset[str], seconds: float, rules: Rules) -> bool:
-        """Whether the names have not taken each other's place lately."""
-        if named and self.named - named:
-            self.flipped_s = seconds
-        self.named = named or self.named
-        return seconds >= rules.settling * self.flipped_s
 
     def pending(self, rules: Rules) -> bool:
         """Whether something is on its way to be declared or withdrawn."""

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blackett.errors import BlackettError, InputError
-from blackett.gamma.identification import identify_with_fit
+from blackett.gamma.identification import choose_detector, identify_with_fit
 from blackett.gamma.live.clock import SystemClock
+from blackett.gamma.live.compilation import compile_away
 from blackett.gamma.live.continuity import Continuity
 from blackett.gamma.live.device import Device
 from blackett.gamma.live.exports import exported
@@ -97,6 +98,7 @@ class Measurement:
         self._newest: Reading | None = None
         self._stream_lock = threading.RLock()
         self._asked = threading.Condition()
+        self._compiled: set[str] = set()
         self._started = False
 
     # -- what a page needs --------------------------------------------------------------------
@@ -221,10 +223,18 @@ class Measurement:
             with self._stream_lock:
                 asked = self._stream.question()
             if asked is not None:
+                self._compile_for(asked.spectrum)
                 self._look(asked)
                 continue
             with self._asked:
                 self._asked.wait(1.0)
+
+    def _compile_for(self, spectrum: Spectrum) -> None:
+        """Before the first look at a detector's spectra: compile, if that was never done here."""
+        name = choose_detector(spectrum, self._detector_name)[0].name
+        if name not in self._compiled:
+            self._compiled.add(name)
+            compile_away("identification", name, self._stop, self._note)
 
     def _look(self, asked: Question) -> None:
         began = time.perf_counter()

@@ -92,8 +92,10 @@ def live(
         name: Host names by which the page is called from elsewhere; may be repeated.
         open_page: Open the page in the browser.
     """
+    from blackett.gamma.live.memory import keep_small
     from blackett.gamma.live.session import live_session
 
+    keep_small()
     if jsonl and mqtt is not None:
         raise InputError("--jsonl and --mqtt contradict each other: give one of them")
     session = live_session(

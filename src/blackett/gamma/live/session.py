@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from blackett.errors import FileFormatError, InputError
@@ -89,11 +90,14 @@ def live_session(
 
 
 def _play(simulate: str | None, replay: Path | None) -> Play:
+    from blackett.gamma.live.compilation import compile_away
     from blackett.gamma.live.scenario import SimulatedScene, play_file, scenario
 
     if replay is not None:
         return play_file(replay)
-    return SimulatedScene(scenario(simulate or ""))
+    of = scenario(simulate or "")
+    compile_away("scene", of.detector, Event())
+    return SimulatedScene(of)
 
 
 def _emulated(play: Play, speed: float, seed: int) -> tuple[Connector, Clock]:

@@ -126,6 +126,7 @@ class Stream:
         self._detector = ChangeDetector(self.rules.suspicion)
         self._changes: deque[Change] = deque(maxlen=50)
         self._history: deque[tuple[float, dict[str, float]]] = deque(maxlen=self.rules.history)
+        self._shown_history: tuple[ProbabilityHistory, ...] = ()
         self.newest: Look | None = None
 
     # -- taking counts ------------------------------------------------------------------------
@@ -277,6 +278,7 @@ class Stream:
         probabilities = {n.nuclide: n.probability for n in found.nuclides}
         probabilities |= {c.nuclide: c.probability for c in found.candidates}
         self._history.append((asked.end_s, probabilities))
+        self._shown_history = self._histories()
         total = self._stretch.total
         self._stretch.standing.judge(found, total.seconds, total.end_s, self.rules)
 
@@ -378,7 +380,13 @@ class Stream:
         return SpectrumView(counts[:-1], self._axis, live_s, seconds, int(counts[-1]), begin_s)
 
     def history(self) -> tuple[ProbabilityHistory, ...]:
-        """Probabilities of all that was declared or considered lately, 0 where it was neither."""
+        """Probabilities of all that was declared or considered lately, 0 where it was neither.
+
+        The same object until the next look: the updates between share it.
+        """
+        return self._shown_history
+
+    def _histories(self) -> tuple[ProbabilityHistory, ...]:
         names = dict.fromkeys(name for _, found in self._history for name in found)
         times = tuple(time_s for time_s, _ in self._history)
         return tuple(

@@ -1,5 +1,5 @@
 // What answers: the method, and the cards of installed networks. Nothing is shown that is not there.
-import { el } from "./dom.js";
+import { colour, el } from "./dom.js";
 import { get } from "./api.js";
 import { libraryLink, table } from "./tables.js";
 import { figures, whole } from "./words.js";
@@ -110,7 +110,7 @@ function reliability(scores) {
 const CELL_PX = 4;
 const MOST_CONFUSED = 10;
 
-// One square a cell, darker for a larger share of its row: blue where the answer is right, orange where not.
+// One square a cell, stronger for a larger share of its row: blue where the answer is right, orange where not.
 function confusionMap(labels, shares) {
   const side = CELL_PX * labels.length;
   const canvas = el("canvas", {
@@ -120,15 +120,20 @@ function confusionMap(labels, shares) {
     role: "img",
     "aria-label": "Map of the confusion matrix; its largest entries off the diagonal are in the table below it",
   });
-  const pen = canvas.getContext("2d");
-  shares.forEach((row, i) =>
-    row.forEach((share, j) => {
-      if (share < 0.002) return;
-      pen.globalAlpha = 0.2 + 0.8 * Math.sqrt(share);
-      pen.fillStyle = i === j ? "#0072b2" : "#d55e00";
-      pen.fillRect(CELL_PX * j, CELL_PX * i, CELL_PX, CELL_PX);
-    }),
-  );
+  canvas.paint = () => {
+    const pen = canvas.getContext("2d");
+    const [right, wrong] = [colour("c0"), colour("c1")];
+    pen.clearRect(0, 0, side, side);
+    shares.forEach((row, i) =>
+      row.forEach((share, j) => {
+        if (share < 0.002) return;
+        pen.globalAlpha = 0.2 + 0.8 * Math.sqrt(share);
+        pen.fillStyle = i === j ? right : wrong;
+        pen.fillRect(CELL_PX * j, CELL_PX * i, CELL_PX, CELL_PX);
+      }),
+    );
+  };
+  canvas.paint();
   return canvas;
 }
 
@@ -157,8 +162,9 @@ function confusions(found) {
     );
   return part(
     "Confusion matrix",
-    "Rows: what is there, by name; columns: what is said, in the last one nothing. Blue is right. Most often taken for another:",
+    "Rows: what is there, by name; columns: what is said, in the last one nothing. Blue is right.",
     confusionMap(labels, shares),
+    el("p", { class: "soft small", text: "Most often taken for another:" }),
     table(["There", "Said", "Share"], wrong, { kind: "snug", numbers: (i) => i > 1 }),
   );
 }
@@ -194,7 +200,7 @@ function network(found) {
     el(
       "div",
       { class: "head" },
-      el("h2", { text: `Network “${card.name ?? name}”` }),
+      el("h2", { text: (card.name ?? name) === "network" ? "The network" : `Network “${card.name ?? name}”` }),
       card.version && el("span", { class: "chip", text: `version ${card.version}` }),
     ),
     table(
@@ -243,5 +249,10 @@ export function mount(root) {
     },
     (problem) => box.append(el("p", { class: "note", text: problem.message })),
   );
-  return { unmount() {} };
+  return {
+    unmount() {},
+    repaint() {
+      box.querySelectorAll(".confusion-map").forEach((map) => map.paint());
+    },
+  };
 }

@@ -1,6 +1,6 @@
 // The spectrum chart: curves over energy with zoom, cursor, line labels; log, square root or linear.
 import { el, colour, isDark } from "./dom.js";
-import { figures, superscript } from "./words.js";
+import { capital, figures, superscript } from "./words.js";
 
 const uPlot = window.uPlot;
 const TICKS = [1000, 500, 200, 100, 50, 20, 10, 5, 2, 1];
@@ -32,7 +32,7 @@ export class SpectrumChart {
     this.labels = [];
     this.range = null;
     this.whole = [0, 3000];
-    this.hint = "Drag or use + and − to zoom, 0 for all";
+    this.hint = `${capital(this.options.unit)} over energy in keV. Drag or use + and − to zoom, 0 for all`;
     this.readout = el("p", { class: "readout", text: this.hint });
     this.box = el("div", { class: "chart", role: "img", "aria-label": this.options.label || "Spectrum" });
     this.observer = new ResizeObserver(() => this.resize());

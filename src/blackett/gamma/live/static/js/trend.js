@@ -2,6 +2,8 @@
 import { el, colour } from "./dom.js";
 
 const uPlot = window.uPlot;
+const STEPS_S = [1, 2, 5, 10, 20, 30].flatMap((n) => [n, 60 * n]).concat([3600, 7200, 14400, 28800, 86400]);
+const STEPS = STEPS_S.sort((a, b) => a - b);
 
 export class Trend {
   constructor(label, tint) {
@@ -61,12 +63,13 @@ export class Trend {
             font,
             size: 28,
             space: 90,
-            values: (u, at) =>
+            incrs: STEPS,
+            values: (u, at, axis, space, step) =>
               at.map((t) =>
                 new Date(1000 * t).toLocaleTimeString("en-GB", {
                   hour: "2-digit",
                   minute: "2-digit",
-                  second: at.at(-1) - at[0] < 180 ? "2-digit" : undefined,
+                  second: step < 60 ? "2-digit" : undefined,
                 }),
               ),
           },

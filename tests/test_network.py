@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,15 @@ def network() -> Network:
 @pytest.fixture(scope="module")
 def room():
     return spectrum(32, {}, 3600.0, perfect_unit())
+
+
+def test_the_runtime_tells_nobody_of_its_start(tmp_path: Path) -> None:
+    """onnxruntime reports to its maker unless told not to, and keeps an identifier for that."""
+    code = "from blackett.gamma.network import load; load(); import time; time.sleep(1.0)"
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", code], env=os.environ | home, check=True)
+    kept = [path for path in tmp_path.rglob("*") if "blackett" not in path.parts]
+    assert not any("Microsoft" in path.parts or "onnxruntime" in path.name for path in kept)
 
 
 def test_the_shipped_network_fits_the_registry_and_its_card(network: Network) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,8 @@ def _read_card(path: Path) -> Mapping[str, Any]:
 
 
 def _session(content: bytes, onnx: Path, threads: int) -> onnxruntime.InferenceSession:
+    # its official builds tell their maker of every start, and read this before they are loaded
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -23,12 +23,17 @@ MAIN = [sys.executable, "-c", "import sys; from blackett.cli import main; sys.ex
 SCENE = "Cs-137 9 cps; room 7 cps"
 
 
+def _interruptible() -> None:
+    """As in a terminal: jobs in the background of a shell are started deaf to interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def serving(*words: str, **environment: str) -> Iterator[str]:
     """The address that the service shows; it is interrupted at the end."""
     with subprocess.Popen(
         [*MAIN, "gamma", *words, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env=os.environ | environment,
+        text=True, env=os.environ | environment, preexec_fn=_interruptible,
     ) as service:  # fmt: skip
         assert service.stdout is not None
         assert service.stderr is not None

@@ -28,6 +28,15 @@ def _interruptible() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def _ended(service: subprocess.Popen[str]) -> int:
+    """Its exit status; a service that does not end in a minute is a failure and no hang."""
+    try:
+        return service.wait(60)
+    except subprocess.TimeoutExpired:
+        service.kill()
+        raise
+
+
 @contextmanager
 def serving(*words: str, **environment: str) -> Iterator[str]:
     """The address that the service shows; it is interrupted at the end."""
@@ -43,7 +52,7 @@ def serving(*words: str, **environment: str) -> Iterator[str]:
             yield line.split()[3]
         finally:
             service.send_signal(signal.SIGINT)
-            assert service.wait(60) == 130
+            assert _ended(service) == 130
             assert service.stderr.read() == ""  # no token, no trace, no chatter
 
 
